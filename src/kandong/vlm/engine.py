@@ -1,0 +1,385 @@
+"""The in-process engine: messages and pictures in, a stream of text out, one answer at a time.
+
+Owns: loading a model, and the way of one request through preprocessing, vision, prefill and decoding. Must not know:
+file formats of pictures, model names, HTTP, posts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kandong.errors import InputError, KandongError, PromptTooLongError
+from kandong.types import Picture
+from kandong.vlm.checkpoint import Checkpoint
+from kandong.vlm.decoder import Chunk, Decoder, PlacedFeatures
+from kandong.vlm.device import Compute, Device, Numerics, Precision, resolve_numerics
+from kandong.vlm.kvcache import num_blocks_for
+from kandong.vlm.pixels import Patches, PixelBudget, make_patches, plan_grid
+from kandong.vlm.positions import PictureSpan, prompt_positions
+from kandong.vlm.prompt import Message, PromptEncoder
+from kandong.vlm.sampling import Sampler, SamplingParameters
+from kandong.vlm.stream import TextStream
+from kandong.vlm.vision import VisionFeatures, VisionTower
+
+FinishReason = Literal["stop", "length"]
+Stage = Literal["vision", "prefill"]
+ReportLoading = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How a model is loaded and run. ``None`` leaves the choice to the machine or the checkpoint."""
+
+    precision: Precision = Precision.AUTO
+    compute: Compute | None = None
+    num_threads: int | None = None
+    context_tokens: int = 32_768
+    prefill_chunk_tokens: int = 1_024
+    max_cached_pictures: int = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question: a conversation whose picture parts index ``pictures``."""
+
+    messages: Sequence[Message]
+    pictures: Sequence[Picture] = ()
+    sampling: SamplingParameters = field(default_factory=SamplingParameters)
+    budget: PixelBudget = field(default_factory=PixelBudget)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage has come: layers of the tower over all pictures, or tokens of the prompt."""
+
+    stage: Stage
+    num_done: int
+    num_total: int
+
+
+@dataclass(frozen=True)
+class TextPiece:
+    """Text that is certain: whole characters, no part of a stop string."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class PictureReport:
+    """What the model saw of a picture; the grid counts tokens, each 32×32 pixels of the resized picture."""
+
+    width_px: int
+    height_px: int
+    grid_rows: int
+    grid_columns: int
+    num_tokens: int
+    is_cached: bool
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds by stage. ``first_token_ms`` counts from the request's start."""
+
+    preprocess_ms: float
+    vision_ms: float
+    prefill_ms: float
+    decode_ms: float
+    first_token_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The end of a request: the whole text and all that is known about how it came to be."""
+
+    text: str
+    finish_reason: FinishReason
+    num_prompt_tokens: int
+    num_picture_tokens: int
+    num_generated_tokens: int
+    pictures: tuple[PictureReport, ...]
+    timings: Timings
+
+
+Event = Progress | TextPiece | Answer
+
+
+@dataclass
+class _Clock:
+    """Adds up the time of each stage."""
+
+    started: float = field(default_factory=time.perf_counter)
+    spent: dict[str, float] = field(default_factory=dict)
+    first_token: float | None = None
+
+    def add(self, stage: str, since: float) -> None:
+        self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - since
+
+    def mark_first_token(self) -> None:
+        if self.first_token is None:
+            self.first_token = time.perf_counter()
+
+    def timings(self) -> Timings:
+        now = time.perf_counter()
+        stages = {f"{name}_ms": self.spent.get(name, 0.0) * 1e3 for name in ("preprocess", "vision", "prefill", "decode")}
+        first_ms = ((self.first_token or now) - self.started) * 1e3
+        return Timings(**stages, first_token_ms=first_ms, total_ms=(now - self.started) * 1e3)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A request laid out before any heavy work: tokens with the pictures' pads expanded, spans, positions."""
+
+    token_ids: list[int]
+    spans: list[PictureSpan]
+    pictures: list[Picture]
+    positions: NDArray[np.int64]
+    next_position: int
+    max_new_tokens: int
+
+
+class Engine:
+    """A loaded model. Thread-safe: a second request waits until the first has ended or was closed."""
+
+    def __init__(
+        self, folder: Path, options: EngineOptions | None = None, report: ReportLoading | None = None
+    ) -> None:
+        """Load a checkpoint folder; ``report`` hears what is being done.
+
+        Errors: ``CheckpointError`` for an unusable folder, ``InputError`` for options that do not go together.
+        """
+        say = report or (lambda _: None)
+        started = time.perf_counter()
+        self.options = options or EngineOptions()
+        self.numerics: Numerics = resolve_numerics(self.options.precision, self.options.compute)
+        say("checking the checkpoint")
+        checkpoint = Checkpoint(folder)
+        self.config = checkpoint.config
+        self.context_tokens = min(self.options.context_tokens, self.config.text.max_position_embeddings)
+        self.prompts = PromptEncoder(folder, self.config)
+        device = Device(self.numerics, self.options.num_threads)
+        say(f"language model ({self.numerics})")
+        self.decoder = Decoder(self.config, checkpoint.take, device)
+        say("vision tower")
+        self.tower = VisionTower(self.config.vision, checkpoint.take, self.numerics.weights, device.compile)
+        checkpoint.require_all_taken()
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+        self._features: OrderedDict[tuple[str, int, int], VisionFeatures] = OrderedDict()
+        say("warming up")
+        self._warm_up()
+        self.load_ms = (time.perf_counter() - started) * 1e3
+
+    def generate(self, request: Request) -> Iterator[Event]:
+        """Answer a request: progress and text as they come, and one ``Answer`` at the end.
+
+        Closing the iterator cancels the work at the next stage, chunk or token. Errors: ``InputError`` (nothing asked,
+        a bad option), ``PromptTooLongError``, ``PictureLimitError``, ``ResourceError``; all before the first event.
+        """
+        if self._owner == threading.get_ident():
+            raise KandongError(
+                "This thread has an answer under way.", hint="Read it to its end, or close it, before the next one."
+            )
+        with self._lock:
+            self._owner = threading.get_ident()
+            try:
+                yield from self._generate(request)
+            finally:
+                self._owner = None
+
+    def _generate(self, request: Request) -> Iterator[Event]:
+        clock = _Clock()
+        plan = self._plan(request)
+        clock.add("preprocess", clock.started)
+        reports: list[PictureReport] = []
+        features: list[VisionFeatures] = []
+        for i, (picture, span) in enumerate(zip(plan.pictures, plan.spans, strict=True)):
+            encoded, is_cached = yield from self._see(picture, request.budget, clock, i, len(plan.spans))
+            features.append(encoded)
+            reports.append(_report(picture, span, is_cached))
+        self._reserve(len(plan.token_ids) + plan.max_new_tokens)
+        blocks = self.decoder.cache.allocate(num_blocks_for(len(plan.token_ids) + plan.max_new_tokens))
+        try:
+            logits = yield from self._prefill(plan, features, blocks, clock)
+            text, reason, count = yield from self._decode(plan, request.sampling, logits, blocks, clock)
+        finally:
+            self.decoder.cache.release(blocks)
+        yield Answer(
+            text=text,
+            finish_reason=reason,
+            num_prompt_tokens=len(plan.token_ids),
+            num_picture_tokens=sum(span.num_tokens for span in plan.spans),
+            num_generated_tokens=count,
+            pictures=tuple(reports),
+            timings=clock.timings(),
+        )
+
+    def _plan(self, request: Request) -> _Plan:
+        """Lay the request out; refuses what cannot fit before any picture is encoded."""
+        for index in (p.index for m in request.messages for p in m.parts if hasattr(p, "index")):
+            if not 0 <= index < len(request.pictures):
+                raise InputError(f"There is no picture number {index}.", field="pictures")
+        encoded = self.prompts.encode(request.messages)
+        pictures = [request.pictures[i] for i in encoded.picture_order]
+        merge = self.config.vision.spatial_merge_size
+        ids: list[int] = []
+        spans: list[PictureSpan] = []
+        cursor = 0
+        for place, picture in zip(encoded.pad_places, pictures, strict=True):
+            ids += encoded.ids[cursor:place]
+            rows, columns = plan_grid(picture.height_px, picture.width_px, self.config.pixels, request.budget)
+            spans.append(PictureSpan(len(ids), rows // merge, columns // merge))
+            ids += [self.config.image_token_id] * spans[-1].num_tokens
+            cursor = place + 1
+        ids += encoded.ids[cursor:]
+        room = self.context_tokens - len(ids)
+        if room < 1:
+            in_pictures = sum(span.num_tokens for span in spans)
+            raise PromptTooLongError(
+                f"The prompt has {len(ids):,} tokens ({in_pictures:,} of them pictures), the context holds "
+                f"{self.context_tokens:,}.",
+                hint="Shorten the text, send fewer pictures, or lower max_image_tokens.",
+                field="messages",
+            )
+        positions, next_position = prompt_positions(len(ids), spans)
+        return _Plan(ids, spans, pictures, positions, next_position, min(request.sampling.max_tokens, room))
+
+    def _see(
+        self, picture: Picture, budget: PixelBudget, clock: _Clock, index: int, num_pictures: int
+    ) -> Iterator[Progress]:
+        """Encode a picture stage by stage, or find its features; returns them and whether they were found."""
+        since = time.perf_counter()
+        rows, columns = plan_grid(picture.height_px, picture.width_px, self.config.pixels, budget)
+        key = (picture.digest, rows, columns)
+        if (known := self._features.get(key)) is not None:
+            self._features.move_to_end(key)
+            clock.add("preprocess", since)
+            return known, True
+        patches: Patches = make_patches(picture.rgb, self.config.pixels, budget)
+        clock.add("preprocess", since)
+        running = self.tower.start(patches)
+        while not running.is_done:
+            done = index * running.num_stages + running.num_stages_done
+            yield Progress("vision", done, num_pictures * running.num_stages)
+            since = time.perf_counter()
+            running.step()
+            clock.add("vision", since)
+        self._features[key] = features = running.features()
+        while len(self._features) > self.options.max_cached_pictures:
+            self._features.popitem(last=False)
+        return features, False
+
+    def _reserve(self, num_tokens: int) -> None:
+        """Have enough blocks for one sequence; sizes double, so that few requests pay for it."""
+        needed = num_blocks_for(num_tokens)
+        if needed > self.decoder.cache.num_blocks:
+            limit = num_blocks_for(self.context_tokens)
+            self.decoder.cache.resize(max(needed, min(limit, 2 * self.decoder.cache.num_blocks)))
+
+    def _prefill(
+        self, plan: _Plan, features: list[VisionFeatures], blocks: list[int], clock: _Clock
+    ) -> Iterator[Progress]:
+        """Run the prompt in chunks; returns the logits ``(vocabulary,)`` of its last token."""
+        total, size = len(plan.token_ids), self.options.prefill_chunk_tokens
+        logits = np.empty((0, 0), np.float32)
+        for start in range(0, total, size):
+            yield Progress("prefill", start, total)
+            since = time.perf_counter()
+            end = min(start + size, total)
+            chunk = Chunk(
+                token_ids=plan.token_ids[start:end],
+                positions=plan.positions[:, start:end],
+                num_past=start,
+                blocks=blocks,
+                sample_rows=[end - start - 1] if end == total else [],
+                pictures=_features_within(plan.spans, features, start, end),
+            )
+            logits = self.decoder.run([chunk])
+            clock.add("prefill", since)
+        return logits[0]
+
+    def _decode(
+        self,
+        plan: _Plan,
+        sampling: SamplingParameters,
+        logits: NDArray[np.float32],
+        blocks: list[int],
+        clock: _Clock,
+    ) -> Iterator[TextPiece]:
+        """Generate until an end token, a stop string or the limit; returns text, finish reason and token count."""
+        sampler = Sampler(sampling, plan.token_ids)
+        stream = TextStream(self.prompts.decode, sampling.stop)
+        reason: FinishReason = "length"
+        num_generated = 0
+        since = time.perf_counter()
+        while num_generated < plan.max_new_tokens:
+            token = sampler.choose(logits)
+            num_generated += 1
+            clock.mark_first_token()
+            if token in self.config.eos_token_ids and not sampling.ignore_eos:
+                reason = "stop"
+                break
+            piece = stream.push(token)
+            if piece:
+                clock.add("decode", since)
+                yield TextPiece(piece)
+                since = time.perf_counter()
+            if stream.stopped_by is not None:
+                reason = "stop"
+                break
+            if num_generated < plan.max_new_tokens:
+                logits = self._next_logits(plan, token, num_generated, blocks)
+        rest = stream.finish()
+        clock.add("decode", since)
+        if rest:
+            yield TextPiece(rest)
+        return stream.text, reason, num_generated
+
+    def _next_logits(self, plan: _Plan, token: int, num_generated: int, blocks: list[int]) -> NDArray[np.float32]:
+        """Run the token just generated, the ``num_generated``-th; gives logits ``(vocabulary,)``."""
+        offset = num_generated - 1
+        positions = np.full((3, 1), plan.next_position + offset, np.int64)
+        chunk = Chunk([token], positions, len(plan.token_ids) + offset, blocks, [0])
+        return self.decoder.run([chunk])[0]
+
+    def _warm_up(self) -> None:
+        """Run everything once: the first inference after compilation is several times slower."""
+        side = self.config.pixels.factor_px
+        black = np.zeros((side, side, 3), np.uint8)
+        unit = self.config.pixels.factor_px**2
+        budget = PixelBudget(min_tokens=1, max_tokens=max(4, min(16, self.config.pixels.max_pixels // unit)))
+        features = self.tower.encode(make_patches(black, self.config.pixels, budget))
+        self._reserve(2 * 1024)
+        blocks = self.decoder.cache.allocate(4)
+        for num_past, length in ((0, 64), (64, 1)):
+            positions = np.tile(np.arange(num_past, num_past + length), (3, 1))
+            self.decoder.run([Chunk([0] * length, positions, num_past, blocks, [length - 1])])
+        self.decoder.cache.release(blocks)
+        del features
+
+
+def _report(picture: Picture, span: PictureSpan, is_cached: bool) -> PictureReport:
+    return PictureReport(
+        picture.width_px, picture.height_px, span.token_rows, span.token_columns, span.num_tokens, is_cached
+    )
+
+
+def _features_within(
+    spans: list[PictureSpan], features: list[VisionFeatures], start: int, end: int
+) -> list[PlacedFeatures]:
+    """Cut the pictures' features to the tokens ``start`` to ``end`` of the prompt."""
+    placed = []
+    for span, feature in zip(spans, features, strict=True):
+        first, last = max(span.start, start), min(span.end, end)
+        if first < last:
+            placed.append(PlacedFeatures(first - start, feature, first - span.start, last - first))
+    return placed
