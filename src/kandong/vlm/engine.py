@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -99,15 +99,23 @@ class Timings:
 
 @dataclass(frozen=True)
 class Answer:
-    """The end of a request: the whole text and all that is known about how it came to be."""
+    """The end of a request: the whole text and all that is known about how it came to be.
+
+    ``token_ids`` are those generated, with the end token if there was one.
+    """
 
     text: str
     finish_reason: FinishReason
     num_prompt_tokens: int
     num_picture_tokens: int
-    num_generated_tokens: int
+    token_ids: tuple[int, ...]
     pictures: tuple[PictureReport, ...]
     timings: Timings
+
+    @property
+    def num_generated_tokens(self) -> int:
+        """Number of tokens that were generated, the end token included."""
+        return len(self.token_ids)
 
 
 Event = Progress | TextPiece | Answer
@@ -210,7 +218,7 @@ class Engine:
         blocks = self.decoder.cache.allocate(num_blocks_for(len(plan.token_ids) + plan.max_new_tokens))
         try:
             logits = yield from self._prefill(plan, features, blocks, clock)
-            text, reason, count = yield from self._decode(plan, request.sampling, logits, blocks, clock)
+            text, reason, generated = yield from self._decode(plan, request.sampling, logits, blocks, clock)
         finally:
             self.decoder.cache.release(blocks)
         yield Answer(
@@ -218,7 +226,7 @@ class Engine:
             finish_reason=reason,
             num_prompt_tokens=len(plan.token_ids),
             num_picture_tokens=sum(span.num_tokens for span in plan.spans),
-            num_generated_tokens=count,
+            token_ids=tuple(generated),
             pictures=tuple(reports),
             timings=clock.timings(),
         )
@@ -255,7 +263,7 @@ class Engine:
 
     def _see(
         self, picture: Picture, budget: PixelBudget, clock: _Clock, index: int, num_pictures: int
-    ) -> Iterator[Progress]:
+    ) -> Generator[Progress, None, tuple[VisionFeatures, bool]]:
         """Encode a picture stage by stage, or find its features; returns them and whether they were found."""
         since = time.perf_counter()
         rows, columns = plan_grid(picture.height_px, picture.width_px, self.config.pixels, budget)
@@ -287,7 +295,7 @@ class Engine:
 
     def _prefill(
         self, plan: _Plan, features: list[VisionFeatures], blocks: list[int], clock: _Clock
-    ) -> Iterator[Progress]:
+    ) -> Generator[Progress, None, NDArray[np.float32]]:
         """Run the prompt in chunks; returns the logits ``(vocabulary,)`` of its last token."""
         total, size = len(plan.token_ids), self.options.prefill_chunk_tokens
         logits = np.empty((0, 0), np.float32)
@@ -314,41 +322,39 @@ class Engine:
         logits: NDArray[np.float32],
         blocks: list[int],
         clock: _Clock,
-    ) -> Iterator[TextPiece]:
-        """Generate until an end token, a stop string or the limit; returns text, finish reason and token count."""
+    ) -> Generator[TextPiece, None, tuple[str, FinishReason, list[int]]]:
+        """Generate until an end token, a stop string or the limit; returns text, finish reason and tokens."""
         sampler = Sampler(sampling, plan.token_ids)
         stream = TextStream(self.prompts.decode, sampling.stop)
         reason: FinishReason = "length"
-        num_generated = 0
+        generated: list[int] = []
         since = time.perf_counter()
-        while num_generated < plan.max_new_tokens:
-            token = sampler.choose(logits)
-            num_generated += 1
+        while len(generated) < plan.max_new_tokens:
+            generated.append(sampler.choose(logits))
             clock.mark_first_token()
-            if token in self.config.eos_token_ids and not sampling.ignore_eos:
+            if generated[-1] in self.config.eos_token_ids and not sampling.ignore_eos:
                 reason = "stop"
                 break
-            piece = stream.push(token)
-            if piece:
+            if piece := stream.push(generated[-1]):
                 clock.add("decode", since)
                 yield TextPiece(piece)
                 since = time.perf_counter()
             if stream.stopped_by is not None:
                 reason = "stop"
                 break
-            if num_generated < plan.max_new_tokens:
-                logits = self._next_logits(plan, token, num_generated, blocks)
+            if len(generated) < plan.max_new_tokens:
+                logits = self._next_logits(plan, generated, blocks)
         rest = stream.finish()
         clock.add("decode", since)
         if rest:
             yield TextPiece(rest)
-        return stream.text, reason, num_generated
+        return stream.text, reason, generated
 
-    def _next_logits(self, plan: _Plan, token: int, num_generated: int, blocks: list[int]) -> NDArray[np.float32]:
-        """Run the token just generated, the ``num_generated``-th; gives logits ``(vocabulary,)``."""
-        offset = num_generated - 1
+    def _next_logits(self, plan: _Plan, generated: list[int], blocks: list[int]) -> NDArray[np.float32]:
+        """Run the last generated token; gives logits ``(vocabulary,)`` for the one after it."""
+        offset = len(generated) - 1
         positions = np.full((3, 1), plan.next_position + offset, np.int64)
-        chunk = Chunk([token], positions, len(plan.token_ids) + offset, blocks, [0])
+        chunk = Chunk(generated[-1:], positions, len(plan.token_ids) + offset, blocks, [0])
         return self.decoder.run([chunk])[0]
 
     def _warm_up(self) -> None:

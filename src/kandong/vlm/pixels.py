@@ -17,6 +17,7 @@ from kandong.errors import InputError, PictureLimitError
 from kandong.vlm.config import PixelConfig
 
 DEFAULT_MAX_IMAGE_TOKENS = 768
+RESAMPLING = Image.Resampling.BICUBIC
 MAX_ASPECT_RATIO = 200  # the reference processor's own limit
 
 
@@ -103,7 +104,7 @@ def make_patches(rgb: NDArray[np.uint8], config: PixelConfig, budget: PixelBudge
     rows, columns = plan_grid(rgb.shape[0], rgb.shape[1], config, budget)
     height, width = rows * config.patch_size, columns * config.patch_size
     if rgb.shape[:2] != (height, width):
-        rgb = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
+        rgb = np.asarray(Image.fromarray(rgb).resize((width, height), RESAMPLING))
     return Patches(_cut(_normalise(rgb, config), rows, columns, config), rows, columns)
 
 

@@ -1,4 +1,4 @@
-"""Walking a JPEG up to its first scan.
+"""Walking a JPEG.
 
 Owns: sorting segments, so that the decoder gets those that bear on pixels, and damaged or hostile comments,
 thumbnails and indexes never reach it. Must not know: the decoder library, limits, names.
@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final
 
-from kandong.errors import PictureFormatError
+from kandong.errors import PictureFormatError, PictureLimitError
 from kandong.reading.picture_files.container import (
     MAX_BLOCKS,
     MAX_ICC_BYTES,
@@ -24,10 +24,15 @@ from kandong.reading.picture_files.signatures import SAVE_AS_HINT
 
 # A marker is 0xFF and a byte that is neither a stuffed zero nor a fill byte; other bytes between segments are junk.
 _MARKER: Final = re.compile(rb"\xff([^\x00\xff])")
+# The same without the markers that stand alone, of which a scan may hold very many (restarts).
+_MARKER_IN_SCAN: Final = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _RARE_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
 _APP0, _APP1, _APP2, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# Each scan goes over the whole picture, 40 ms at 40 million pixels, and may be 60 bytes short: thousands of them are
+# an attack. Encoders write about ten.
+_MAX_SCANS: Final = 100
 
 
 @dataclass
@@ -73,9 +78,10 @@ class _Segments:
 
 
 def walk_jpeg(data: bytes) -> PictureContainer:
-    """Read segments up to the first scan. Further pictures in the file (MPO) are previews, not frames.
+    """Read segments up to the end of the first picture. Further ones in the file (MPO) are previews, not frames.
 
-    Raises PictureDamagedError when no scan is reached, PictureFormatError for kinds that are not in use on the web.
+    Raises PictureDamagedError when no scan is reached, PictureFormatError for kinds that are not in use on the web,
+    and PictureLimitError for more than 100 scans.
     """
     segments = _Segments()
     pos = 2
@@ -92,8 +98,25 @@ def walk_jpeg(data: bytes) -> PictureContainer:
         if marker == _START_OF_SCAN:
             if segments.size_px is None:
                 raise no_pixels("JPEG")
-            kept = b"".join([*segments.kept, data[pos - 2 :]])
+            kept = b"".join([*segments.kept, data[pos - 2 : _end_of_scans(data, pos)]])
             return PictureContainer("JPEG", *segments.size_px, kept, exif=segments.exif, icc=segments.icc())
         segments.take(marker, data[pos + 2 : pos + length])
         pos += length
+    raise cut_short("JPEG")
+
+
+def _end_of_scans(data: bytes, pos: int) -> int:
+    """Give the place behind the end marker, or the length of cut data. ``pos`` is behind the first scan marker."""
+    num_scans = 1
+    for _ in range(MAX_BLOCKS):
+        pos += int.from_bytes(data[pos : pos + 2], "big")
+        found = _MARKER_IN_SCAN.search(data, pos)
+        if found is None:
+            return len(data)
+        marker, pos = found[1][0], found.end()
+        if marker == _END_OF_IMAGE:
+            return pos
+        num_scans += marker == _START_OF_SCAN
+        if num_scans > _MAX_SCANS:
+            raise PictureLimitError(f"the picture is a JPEG of more than {_MAX_SCANS} scans", hint=SAVE_AS_HINT)
     raise cut_short("JPEG")

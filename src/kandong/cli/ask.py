@@ -1,0 +1,106 @@
+"""``kandong ask IMAGE... QUESTION``: one question about pictures.
+
+Owns: reading the arguments and printing the answer. Must not know: graphs, tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kandong.cli import options as o
+from kandong.errors import InputError, KandongError
+
+
+def ask(
+    items: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE... QUESTION", help="Picture files ('-' reads one from stdin), then the question."),
+    ],
+    model: o.Model = None,
+    system: o.System = None,
+    max_tokens: o.MaxTokens = 512,
+    temperature: o.Temperature = 0.0,
+    top_p: o.TopP = 1.0,
+    top_k: o.TopK = None,
+    presence_penalty: o.PresencePenalty = 0.0,
+    repetition_penalty: o.RepetitionPenalty = 1.0,
+    seed: o.Seed = None,
+    stop: o.Stop = None,
+    min_image_tokens: o.MinImageTokens = None,
+    max_image_tokens: o.MaxImageTokens = None,
+    precision: o.PrecisionOption = "auto",
+    compute: o.ComputeOption = None,
+    threads: o.Threads = None,
+    context_tokens: o.ContextTokens = 32_768,
+    as_json: o.AsJson = False,
+) -> None:
+    """Ask a question about one or more pictures.
+
+    The answer streams to stdout. With --json: one object with the answer, token counts, times by stage, the grid each
+    picture was seen at, and why the answer ended; a failure is an object with "error".
+    """
+    values = dict(locals())
+    try:
+        _ask(values)
+    except KandongError as error:
+        if as_json:
+            print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
+        raise
+
+
+def _ask(values: dict[str, object]) -> None:
+    # Imported here: loading OpenVINO takes a moment that --help need not wait for.
+    from kandong.cli.terminal import ProgressLine, stream_to_stdout
+    from kandong.runtime.local import Kandong
+
+    items, as_json = values["items"], values["as_json"]
+    assert isinstance(items, list)
+    sources, question = split_items(items)
+    generation = o.generation_options(values)
+    pictures = read_sources(sources)
+    with ProgressLine() as line:
+        kandong = Kandong(
+            values["model"],  # type: ignore[arg-type]
+            report=lambda text: line.say(f"loading: {text}"),
+            **o.loading_options(values),
+        )
+        events = kandong.stream(pictures, question, system=values["system"], **generation)
+        answer = stream_to_stdout(events, line, quiet=bool(as_json))
+    if as_json:
+        print(json.dumps(kandong.describe(answer), ensure_ascii=False))
+    elif answer.finish_reason == "length":
+        print("note: the answer reached --max-tokens and may be cut.", file=sys.stderr)
+
+
+def split_items(items: list[str]) -> tuple[list[str], str]:
+    """Take the last argument as the question. Errors: ``InputError`` if one of the two is missing."""
+    *sources, question = items
+    if not sources and (question == "-" or Path(question).is_file()):
+        raise InputError(
+            "The question is missing.", hint='Write it after the pictures: kandong ask card.png "价格是多少？"', field="question"
+        )
+    if not sources:
+        raise InputError(
+            "The picture is missing.", hint='Write it before the question: kandong ask card.png "价格是多少？"', field="image"
+        )
+    if not question.strip():
+        raise InputError("The question is empty.", hint="Ask something, for example 价格是多少？", field="question")
+    return sources, question
+
+
+def read_sources(sources: list[str]) -> list[object]:
+    """Decode picture files, ``-`` being stdin. Errors: ``PictureError``; ``InputError`` if stdin is named twice."""
+    from kandong.reading.images import decode_picture
+    from kandong.runtime.local import read_picture
+
+    if sources.count("-") > 1:
+        raise InputError("'-' stands for stdin and can be given once.", field="image")
+    return [
+        decode_picture(sys.stdin.buffer.read(), name="stdin") if source == "-" else read_picture(source)
+        for source in sources
+    ]

@@ -1,0 +1,143 @@
+"""``kandong chat IMAGE...``: many questions in one conversation.
+
+Owns: the prompt and its commands. Must not know: graphs, tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kandong.cli import options as o
+from kandong.errors import KandongError
+
+if TYPE_CHECKING:
+    from kandong.cli.terminal import ProgressLine
+    from kandong.runtime.local import Chat, Kandong
+
+HELP = """\
+/add FILE   add a picture to the next question
+/undo       take the last question and answer back
+/new        begin again, with the same pictures
+/help       this list
+/quit       leave (also Ctrl-D); Ctrl-C stops an answer"""
+
+
+def chat(
+    images: Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]...", help="Picture files.")] = None,
+    model: o.Model = None,
+    system: o.System = None,
+    max_tokens: o.MaxTokens = 512,
+    temperature: o.Temperature = 0.0,
+    top_p: o.TopP = 1.0,
+    top_k: o.TopK = None,
+    presence_penalty: o.PresencePenalty = 0.0,
+    repetition_penalty: o.RepetitionPenalty = 1.0,
+    seed: o.Seed = None,
+    stop: o.Stop = None,
+    min_image_tokens: o.MinImageTokens = None,
+    max_image_tokens: o.MaxImageTokens = None,
+    precision: o.PrecisionOption = "auto",
+    compute: o.ComputeOption = None,
+    threads: o.Threads = None,
+    context_tokens: o.ContextTokens = 32_768,
+    as_json: o.AsJson = False,
+) -> None:
+    """Talk about pictures in many turns.
+
+    Questions are read line by line, from a terminal or a pipe; /help lists the commands. With --json each answer is
+    one line with a JSON object.
+    """
+    from kandong.cli.ask import read_sources
+    from kandong.cli.terminal import ProgressLine
+    from kandong.runtime.local import Kandong
+
+    values = dict(locals())
+    pictures = read_sources(images or [])
+    generation = o.generation_options(values)
+    with ProgressLine() as line:
+        kandong = Kandong(model, report=lambda text: line.say(f"loading: {text}"), **o.loading_options(values))
+        line.clear()
+        _Conversation(kandong, pictures, system, generation, line, as_json=as_json).run()
+
+
+class _Conversation:
+    """The loop over questions and commands."""
+
+    def __init__(
+        self,
+        kandong: Kandong,
+        pictures: list[Any],
+        system: str | None,
+        generation: dict[str, Any],
+        line: ProgressLine,
+        *,
+        as_json: bool,
+    ) -> None:
+        self._kandong = kandong
+        self._pictures = pictures
+        self._system = system
+        self._generation = generation
+        self._line = line
+        self._as_json = as_json
+        self._is_terminal = sys.stdin.isatty()
+        self._chat: Chat = kandong.chat(pictures, system=system)
+
+    def run(self) -> None:
+        """Read until the end of input or /quit. At a terminal an error is shown and the conversation goes on."""
+        if self._is_terminal:
+            print("/help lists the commands.", file=sys.stderr)
+            import readline  # noqa: F401 (gives input() its line editing)
+        while (text := self._read()) is not None:
+            try:
+                if text == "/quit":
+                    return
+                self._take(text)
+            except KandongError as error:
+                if not self._is_terminal:
+                    raise
+                print(" ".join(part for part in (f"error: {error.message}", error.hint) if part), file=sys.stderr)
+            except KeyboardInterrupt:
+                if not self._is_terminal:
+                    raise
+                self._line.clear()
+                print("\nstopped; the question was taken back", file=sys.stderr)
+
+    def _read(self) -> str | None:
+        """Give the next line that is not blank, or ``None`` at the end."""
+        while True:
+            try:
+                text = input("> " if self._is_terminal else "")
+            except EOFError:
+                return None
+            if text.strip():
+                return text.strip()
+
+    def _take(self, text: str) -> None:
+        command, _, argument = text.partition(" ")
+        if command == "/add" and argument.strip():
+            self._chat.add_pictures([argument.strip()])
+            self._tell("added; it goes with the next question")
+        elif text == "/undo":
+            self._tell("taken back" if self._chat.undo() else "there is nothing to take back")
+        elif text == "/new":
+            self._chat = self._kandong.chat(self._pictures, system=self._system)
+            self._tell("begun again")
+        elif text == "/help" or (command.startswith("/") and command[1:].isalpha()):
+            self._tell(HELP)
+        else:
+            self._answer(text)
+
+    def _answer(self, question: str) -> None:
+        from kandong.cli.terminal import stream_to_stdout
+
+        events = self._chat.stream(question, **self._generation)
+        answer = stream_to_stdout(events, self._line, quiet=self._as_json)
+        if self._as_json:
+            print(json.dumps(self._kandong.describe(answer), ensure_ascii=False), flush=True)
+
+    def _tell(self, text: str) -> None:
+        print(text, file=sys.stderr)

@@ -1,0 +1,82 @@
+"""The paged language graph against its slow twin from public operators."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kandong.vlm.checkpoint import EMBEDDING, Checkpoint, to_f32
+from kandong.vlm.decoder import Chunk
+from kandong.vlm.device import Device, Precision, resolve_numerics, run_in_place
+from kandong.vlm.kvcache import num_blocks_for
+from kandong.vlm.language import build_language_model
+from kandong.vlm.positions import token_rotary_tables
+from tests.inspection import CHECKPOINTS, GOLDEN, golden_engine
+from tests.plain_attention import PlainAttention, causal_mask
+
+NUM_TOKENS = 75  # three blocks, the last one partly filled
+
+
+def plain_logits(checkpoint_name: str, ids: list[int], positions: np.ndarray) -> np.ndarray:
+    """Run the twin over a whole sequence; logits of every token."""
+    checkpoint = Checkpoint(GOLDEN / checkpoint_name)
+    config = checkpoint.config
+    device = Device(resolve_numerics(Precision.F32))
+    model = build_language_model(
+        config, checkpoint.take, device.numerics.weights, PlainAttention(config.text)
+    )
+    request = device.compile(model).create_infer_request()
+    cos, sin = token_rotary_tables(positions, config.text)
+    taps = len(config.vision.deepstack_visual_indexes)
+    inputs = {
+        "embeds": to_f32(checkpoint.take(EMBEDDING)[ids]),
+        "deepstack": np.zeros((taps, len(ids), config.text.hidden_size), np.float32),
+        "cos": cos,
+        "sin": sin,
+        "sample_rows": np.arange(len(ids), dtype=np.int32),
+        "mask": causal_mask(len(ids)),
+    }
+    run_in_place(request, inputs)
+    logits: np.ndarray = request.get_tensor("logits").data.copy()
+    return logits
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_paged_graph_equals_its_plain_twin(checkpoint: str) -> None:
+    random = np.random.default_rng(7)
+    ids = random.integers(0, 256, NUM_TOKENS).tolist()
+    positions = np.cumsum(random.integers(0, 3, (3, NUM_TOKENS)), axis=1)
+    expected = plain_logits(checkpoint, ids, positions)
+    decoder = golden_engine(checkpoint).decoder
+    blocks = decoder.cache.allocate(num_blocks_for(NUM_TOKENS))
+    # Scattered blocks in one prefill of 50, then pieces of 1, 17 and 7.
+    shuffled = random.permutation(blocks).tolist()
+    pieces, start = [], 0
+    for length in (50, 1, 17, 7):
+        end = start + length
+        chunk = Chunk(ids[start:end], positions[:, start:end], start, shuffled, range(length))
+        pieces.append(decoder.run([chunk]))
+        start = end
+    decoder.cache.release(blocks)
+    assert np.abs(np.concatenate(pieces) - expected).max() <= 2e-4
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_sequences_of_one_step_do_not_see_each_other(checkpoint: str) -> None:
+    random = np.random.default_rng(8)
+    decoder = golden_engine(checkpoint).decoder
+    prompts = [random.integers(0, 256, length).tolist() for length in (5, 40, 33)]
+    tables = [decoder.cache.allocate(num_blocks_for(len(p) + 1)) for p in prompts]
+
+    def chunks() -> list[Chunk]:
+        return [
+            Chunk(ids, np.tile(np.arange(len(ids)), (3, 1)), 0, table, [len(ids) - 1])
+            for ids, table in zip(prompts, tables, strict=True)
+        ]
+
+    together = decoder.run(chunks())
+    alone = np.concatenate([decoder.run([chunk]) for chunk in chunks()])
+    for table in tables:
+        decoder.cache.release(table)
+    assert together.shape == alone.shape
+    assert np.abs(together - alone).max() <= 2e-4
