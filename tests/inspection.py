@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from kandong.reading.images import load_picture
 from kandong.types import Picture
 from kandong.vlm.decoder import Chunk
-from kandong.vlm.engine import Engine, EngineOptions, Request, _features_within
 from kandong.vlm.device import Precision
+from kandong.vlm.engine import Engine, EngineOptions, Request, _features_within
 from kandong.vlm.kvcache import num_blocks_for
 from kandong.vlm.pixels import Patches, make_patches
 from kandong.vlm.prompt import Message, PicturePart, TextPart

@@ -3,7 +3,7 @@
 Owns: the list of mistakes, each planted in a freshly loaded reference. Must not know: how files are stored.
 
 A mistake that hardly moves anything would pass the tests, so the scales in checkpoint_recipe.py are set until every one
-shows. Run it after make_golden whenever a recipe changes: ``python -m tests.golden.mutants``; exit 1 if one goes unseen.
+shows. After a change of recipe run make_golden, then ``python -m tests.golden.mutants``: exit 1 if one does not show.
 """
 
 from __future__ import annotations

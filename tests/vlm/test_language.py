@@ -22,9 +22,7 @@ def plain_logits(checkpoint_name: str, ids: list[int], positions: np.ndarray) ->
     checkpoint = Checkpoint(GOLDEN / checkpoint_name)
     config = checkpoint.config
     device = Device(resolve_numerics(Precision.F32))
-    model = build_language_model(
-        config, checkpoint.take, device.numerics.weights, PlainAttention(config.text)
-    )
+    model = build_language_model(config, checkpoint.take, device.numerics.weights, PlainAttention(config.text))
     request = device.compile(model).create_infer_request()
     cos, sin = token_rotary_tables(positions, config.text)
     taps = len(config.vision.deepstack_visual_indexes)

@@ -19,7 +19,9 @@ from kandong.errors import InputError, KandongError
 def ask(
     items: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE... QUESTION", help="Picture files ('-' reads one from stdin), then the question."),
+        typer.Argument(
+            metavar="IMAGE... QUESTION", help="Picture files ('-' reads one from stdin), then the question."
+        ),
     ],
     model: o.Model = None,
     system: o.System = None,
@@ -82,11 +84,15 @@ def split_items(items: list[str]) -> tuple[list[str], str]:
     *sources, question = items
     if not sources and (question == "-" or Path(question).is_file()):
         raise InputError(
-            "The question is missing.", hint='Write it after the pictures: kandong ask card.png "价格是多少？"', field="question"
+            "The question is missing.",
+            hint='Write it after the pictures: kandong ask card.png "价格是多少？"',
+            field="question",
         )
     if not sources:
         raise InputError(
-            "The picture is missing.", hint='Write it before the question: kandong ask card.png "价格是多少？"', field="image"
+            "The picture is missing.",
+            hint='Write it before the question: kandong ask card.png "价格是多少？"',
+            field="image",
         )
     if not question.strip():
         raise InputError("The question is empty.", hint="Ask something, for example 价格是多少？", field="question")

@@ -5,6 +5,7 @@ Owns: the progress line on stderr, and streaming text to stdout. Must not know: 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -14,6 +15,7 @@ from rich.status import Status
 
 from kandong.runtime.local import Answer, Event, Progress, TextPiece
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _STAGES = {"vision": "looking at the picture", "prefill": "reading the prompt"}
 
 
@@ -53,6 +55,11 @@ class ProgressLine:
             self._status = None
 
 
+def without_controls(text: str) -> str:
+    """Replace control characters, except line ends and tabs: a picture must not steer the reader's terminal."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
 def stream_to_stdout(events: Iterator[Event], line: ProgressLine, *, quiet: bool = False) -> Answer:
     """Print text as it comes, unless ``quiet``, with progress before it; gives the answer."""
     answer: Answer | None = None
@@ -62,7 +69,7 @@ def stream_to_stdout(events: Iterator[Event], line: ProgressLine, *, quiet: bool
         elif isinstance(event, TextPiece):
             line.clear()
             if not quiet:
-                sys.stdout.write(event.text)
+                sys.stdout.write(without_controls(event.text) if sys.stdout.isatty() else event.text)
                 sys.stdout.flush()
         else:
             answer = event

@@ -89,7 +89,8 @@ def candidate_folders(name: str) -> Iterator[Path]:
     repository = Path(hub) / f"models--{owner}--{model}"
     yield from _snapshots(repository)
     modelscope = Path(os.environ.get("MODELSCOPE_CACHE", _cache_folder() / "modelscope"))
-    # ModelScope has changed its layout and writes a dot as three underscores.
+    yield from _snapshots(modelscope / "models" / f"{owner}--{model}")
+    # Older versions of ModelScope's tool have other layouts, and write a dot as three underscores.
     for base in (modelscope / "hub" / "models", modelscope / "models", modelscope / "hub"):
         for spelling in {model, model.replace(".", "___")}:
             yield base / owner / spelling
@@ -110,8 +111,8 @@ def _cache_folder() -> Path:
 
 
 def _how_to_get(name: str) -> str:
-    target = models_folder() / name
     return (
-        f"Download it with `modelscope download --model {name} --local_dir {target}` or "
-        f"`hf download {name} --local-dir {target}`, or name a folder that has it with --model."
+        f"Download it with `pip install modelscope-hub && modelscope download {name}`, or "
+        f"`pip install huggingface_hub && hf download {name}`: it is then found by its name. "
+        f"Or name a folder that has it with --model."
     )

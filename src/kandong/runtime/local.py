@@ -176,7 +176,9 @@ def read_picture(source: PictureSource) -> Picture:
         return decode_picture(bytes(source))
     if isinstance(source, str) and source.lower().startswith(("http://", "https://", "data:")):
         raise InputError(
-            "Kandong fetches nothing from the network.", hint="Download the picture and name the file.", field="pictures"
+            "Kandong fetches nothing from the network.",
+            hint="Download the picture and name the file.",
+            field="pictures",
         )
     return load_picture(Path(source))
 

@@ -138,7 +138,9 @@ class _Clock:
 
     def timings(self) -> Timings:
         now = time.perf_counter()
-        stages = {f"{name}_ms": self.spent.get(name, 0.0) * 1e3 for name in ("preprocess", "vision", "prefill", "decode")}
+        stages = {
+            f"{name}_ms": self.spent.get(name, 0.0) * 1e3 for name in ("preprocess", "vision", "prefill", "decode")
+        }
         first_ms = ((self.first_token or now) - self.started) * 1e3
         return Timings(**stages, first_token_ms=first_ms, total_ms=(now - self.started) * 1e3)
 
@@ -158,9 +160,7 @@ class _Plan:
 class Engine:
     """A loaded model. Thread-safe: a second request waits until the first has ended or was closed."""
 
-    def __init__(
-        self, folder: Path, options: EngineOptions | None = None, report: ReportLoading | None = None
-    ) -> None:
+    def __init__(self, folder: Path, options: EngineOptions | None = None, report: ReportLoading | None = None) -> None:
         """Load a checkpoint folder; ``report`` hears what is being done.
 
         Errors: ``CheckpointError`` for an unusable folder, ``InputError`` for options that do not go together.

@@ -6,7 +6,7 @@ are free.
 Inputs (T tokens of all sequences in a row, R sampled rows, D taps, H hidden size, d head size):
     embeds       f32 (T, H)      embedded tokens, picture tokens already replaced by merged features
     deepstack    f32 (D, T, H)   added after layers 0..D-1; zero for text
-    cos, sin     f32 (T, 1, d)   interleaved M-RoPE tables
+    cos, sin     f32 (T, 1, d)   interleaved M-RoPE tables, see positions.py for the sign in sin
     sample_rows  i32 (R,)        rows whose logits are wanted, gathered before the final norm and head
     and what PagedAttention takes: past_lens, subsequence_begins, block_indices, block_indices_begins, max_context_len,
     key_cache.i, value_cache.i.
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
@@ -85,21 +86,19 @@ def _layer(
     """Build one decoder layer (Qwen3VLTextDecoderLayer): attention and gated MLP, each normalised first."""
     name = f"model.language_model.layers.{index}"
 
-    def project(x: Value, part: str) -> Value:
-        return linear(x, take(f"{name}.{part}.weight"), weight_type)
+    def project(x: Value, *parts: str) -> Value:
+        """Multiply by one matrix, or by several stacked to one: fewer, larger products, the same numbers."""
+        weights = [take(f"{name}.{part}.weight") for part in parts]
+        return linear(x, weights[0] if len(weights) == 1 else np.concatenate(weights), weight_type)
 
-    def heads(x: Value, num_heads: int) -> Value:
-        return op.reshape(x, i32_constant([-1, num_heads, c.head_dim]), False)
-
+    num_heads = [c.num_attention_heads, c.num_key_value_heads, c.num_key_value_heads]
     x = rms_norm(hidden, take(f"{name}.input_layernorm.weight"), c.rms_norm_eps)
-    q = heads(project(x, "self_attn.q_proj"), c.num_attention_heads)
-    k = heads(project(x, "self_attn.k_proj"), c.num_key_value_heads)
-    v = heads(project(x, "self_attn.v_proj"), c.num_key_value_heads)
-    q = rms_norm(q, take(f"{name}.self_attn.q_norm.weight"), c.rms_norm_eps)
-    k = rms_norm(k, take(f"{name}.self_attn.k_norm.weight"), c.rms_norm_eps)
-    q = rotate(q, *rotary, c.head_dim)
-    k = rotate(k, *rotary, c.head_dim)
+    qkv = project(x, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+    by_head = op.reshape(qkv, i32_constant([-1, sum(num_heads), c.head_dim]), False)
+    q, k, v = op.variadic_split(by_head, i32_constant(1), i32_constant(num_heads)).outputs()
+    q = rotate(rms_norm(q, take(f"{name}.self_attn.q_norm.weight"), c.rms_norm_eps), *rotary, c.head_dim)
+    k = rotate(rms_norm(k, take(f"{name}.self_attn.k_norm.weight"), c.rms_norm_eps), *rotary, c.head_dim)
     hidden = op.add(hidden, project(attention(index, q, k, v), "self_attn.o_proj"))
     x = rms_norm(hidden, take(f"{name}.post_attention_layernorm.weight"), c.rms_norm_eps)
-    gated = op.multiply(op.swish(project(x, "mlp.gate_proj")), project(x, "mlp.up_proj"))
-    return op.add(hidden, project(gated, "mlp.down_proj"))
+    gate, up = op.split(project(x, "mlp.gate_proj", "mlp.up_proj"), i32_constant(1), 2).outputs()
+    return op.add(hidden, project(op.multiply(op.swish(gate), up), "mlp.down_proj"))

@@ -94,9 +94,9 @@ def layer_norm(x: Value, weight: Weight, bias: Weight, eps: float) -> Value:
 def rotate(x: Value, cos: Value, sin: Value, head_dim: int) -> Value:
     """Apply rotary positions to ``(tokens, heads, head_dim)`` with tables ``(tokens, 1, head_dim)``.
 
-    The halves of a head are rotated against each other, as in the reference's ``rotate_half``.
+    The halves of a head are turned against each other. The reference negates one half (``rotate_half``); here the
+    first half of ``sin`` is negative instead, which spares a pass over the data.
     """
     half = head_dim // 2
-    parts = op.variadic_split(x, i32_constant(-1), i32_constant([half, half]))
-    turned = op.concat([op.negative(parts.output(1)), parts.output(0)], -1)
-    return op.add(op.multiply(x, cos), op.multiply(turned, sin))
+    first, second = op.variadic_split(x, i32_constant(-1), i32_constant([half, half])).outputs()
+    return op.add(op.multiply(x, cos), op.multiply(op.concat([second, first], -1), sin))

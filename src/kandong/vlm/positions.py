@@ -50,6 +50,15 @@ def interpolate_learned_positions(table: F32, grid_height: int, grid_width: int,
     return np.ascontiguousarray(to_merge_order(cells, config.spatial_merge_size), np.float32)
 
 
+def _tables(angles: F32) -> tuple[F32, F32]:
+    """Turn angles ``(n, head_dim / 2)`` into tables ``(n, 1, head_dim)``, both halves alike.
+
+    The first half of the sines is negated: ``ops.rotate`` swaps the halves of a head without a sign.
+    """
+    cos, sin = np.cos(angles)[:, None, :], np.sin(angles)[:, None, :]
+    return np.concatenate([cos, cos], axis=-1), np.concatenate([-sin, sin], axis=-1)
+
+
 def patch_rotary_tables(grid_height: int, grid_width: int, config: VisionConfig) -> tuple[F32, F32]:
     """Cosines and sines ``(patches, 1, head_dim)``: first quarter of a head turns by row, second by column, repeated.
 
@@ -60,8 +69,7 @@ def patch_rotary_tables(grid_height: int, grid_width: int, config: VisionConfig)
     places = np.stack(np.meshgrid(np.arange(grid_height), np.arange(grid_width), indexing="ij"), axis=-1)
     ordered = to_merge_order(places, config.spatial_merge_size).astype(np.float32)  # (patches, 2)
     angles = (ordered[:, :, None] * inverse).reshape(len(ordered), -1)
-    angles = np.concatenate([angles, angles], axis=-1)[:, None, :]
-    return np.cos(angles), np.sin(angles)
+    return _tables(angles)
 
 
 @dataclass(frozen=True)
@@ -115,8 +123,7 @@ def token_rotary_tables(positions: I64, config: TextConfig) -> tuple[F32, F32]:
     inverse = (1.0 / np.float32(config.rope_theta) ** half).astype(np.float32)
     axis = axis_of_frequency(config)
     angles = np.ascontiguousarray(positions[axis].T, np.float32) * inverse  # (tokens, head_dim / 2)
-    angles = np.concatenate([angles, angles], axis=-1)[:, None, :]
-    return np.cos(angles), np.sin(angles)
+    return _tables(angles)
 
 
 def axis_of_frequency(config: TextConfig) -> I64:

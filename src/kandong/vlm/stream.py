@@ -45,10 +45,11 @@ class TextStream:
 
     def finish(self) -> str:
         """End the answer; returns what was still held back."""
+        piece = ""
         if self.stopped_by is None and self._num_pending():
             before = self._decode(self._ids[self._base : self._ready])
-            self._grow(self._decode(self._ids[self._base :])[len(before) :])
-        piece = self._text[self._num_sent :]
+            piece = self._grow(self._decode(self._ids[self._base :])[len(before) :])
+        piece += self._text[self._num_sent :]
         self._num_sent = len(self._text)
         return piece
 

@@ -64,7 +64,7 @@ def build_block(config: VisionConfig, index: int, take: Take, weight_type: Weigh
     qkv = linear(x, *_typed(take, f"{name}.attn.qkv", weight_type))
     shape = i32_constant([-1, 3, config.num_heads, config.head_dim])
     parts = op.split(op.reshape(qkv, shape, False), i32_constant(1), 3)
-    q, k, v = (op.squeeze(parts.output(i), i32_constant([1])) for i in range(3))
+    q, k, v = (op.squeeze(part, i32_constant([1])) for part in parts.outputs())
     q, k = rotate(q, cos, sin, config.head_dim), rotate(k, cos, sin, config.head_dim)
     q, k, v = (op.unsqueeze(op.transpose(t, i32_constant([1, 0, 2])), i32_constant(0)) for t in (q, k, v))
     attended = op.scaled_dot_product_attention(q, k, v)

@@ -1,0 +1,55 @@
+# The one entry point for people. `make` alone lists what there is.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint types layers unit docs golden golden-check bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+install: $(STAMP) ## Make the virtual environment .venv with Kandong and the development tools
+
+serve: $(STAMP) ## Run the main job: ask about samples/card.png
+	@$(BIN)/python -m samples.serve
+
+test: lint types layers unit ## The whole check: style, types, layers, tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest
+
+docs: $(STAMP) ## Write the generated documentation again
+	$(BIN)/python -m docs.generate
+
+golden: ## Write the golden arrays again from transformers (own environment with torch)
+	$(PYTHON) -m venv .venv-golden
+	.venv-golden/bin/python -m pip install --quiet --disable-pip-version-check -e '.[golden]'
+	.venv-golden/bin/python -m tests.golden.make_golden
+
+golden-check: ## Compare the golden arrays with what transformers gives today
+	$(PYTHON) -m venv .venv-golden
+	.venv-golden/bin/python -m pip install --quiet --disable-pip-version-check -e '.[golden]'
+	.venv-golden/bin/python -m tests.golden.make_golden --check
+
+bench: $(STAMP) ## Measure speed on random weights of 2B shapes, beside OpenVINO GenAI if it is set up
+	$(BIN)/python -m bench.engine
+
+clean: ## Remove what was built and cached
+	rm -rf $(VENV) .venv-golden dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,98 @@
+"""Rules of the house that hold for every file."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import kandong
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+FOLDERS = ("src", "tests", "bench", "docs", "samples")
+SOURCES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
+BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_files_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < MAX_FUNCTION_LINES, node.name
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if "src" in p.parts and p.read_text("utf-8").strip()], ids=name_of)
+def test_modules_and_public_functions_have_docstrings(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree), "the module has no docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            parents = [
+                n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef) and node in ast.walk(n)
+            ]
+            is_inner = any(isinstance(p, ast.FunctionDef) and p is not node for p in parents)
+            is_private = any(p.name.startswith("_") for p in parents)
+            assert is_inner or is_private or ast.get_docstring(node), node.name
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    assert not [p for p in SOURCES if p.stem in BANNED_NAMES]
+
+
+def test_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == kandong.__version__
+    assert f"[{kandong.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8") or "Unreleased" in (
+        ROOT / "CHANGELOG.md"
+    ).read_text("utf-8")
+
+
+def test_every_dependency_has_its_reason_in_the_architecture() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    reasons = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    for requirement in project["dependencies"]:
+        name = re.split(r"[^A-Za-z0-9-]", requirement)[0]
+        assert f"`{name}`" in reasons, name
+
+
+def test_generated_documentation_is_fresh() -> None:
+    command = [sys.executable, "-m", "docs.generate", "--check"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_every_error_has_its_own_code_and_is_in_the_drawn_tree() -> None:
+    from kandong import errors
+
+    kinds = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.KandongError)]
+    codes = [kind.code for kind in kinds]
+    assert len(codes) == len(set(codes))
+    for kind in kinds:
+        line = next(line for line in (errors.__doc__ or "").splitlines() if f" {kind.__name__} " in f"{line} ")
+        assert kind.code in line
+        assert f"exit {kind.exit_code}" in line
+
+
+def test_both_readmes_have_the_same_sections_and_commands() -> None:
+    english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
+    assert english.count("\n## ") == chinese.count("\n## ")
+
+    def commands(text: str) -> list[str]:
+        blocks = re.findall(r"```(?:bash|python)\n(.*?)```", text, re.DOTALL)
+        return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+    assert commands(english) == commands(chinese)
