@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from kandong.cli.main import main, report_error
+from kandong.cli.main import main
+from kandong.cli.output import write_error
 from kandong.errors import ModelNotFoundError
 from kandong.models.catalogue import find_model
 
@@ -23,13 +24,13 @@ def run() -> int:
     try:
         model = str(find_model().folder)
     except ModelNotFoundError as error:
-        exit_code = report_error(error)
+        write_error(error)
         print(
             "\nMeanwhile, here is the engine at work on a tiny model of random weights: what it writes means nothing.",
             file=sys.stderr,
         )
         shown = main(["ask", str(CARD), QUESTIONS[0], "--model", str(RANDOM_WEIGHTS), "--max-tokens", "16", "--json"])
-        return exit_code if shown == 0 else shown
+        return error.exit_code if shown == 0 else shown
     for question in QUESTIONS:
         print(f"samples/card.png — {question}", file=sys.stderr)
         if code := main(["ask", str(CARD), question, "--model", model]):

@@ -25,7 +25,7 @@ class PlainAttention:
         """List the mask."""
         return [self._mask]
 
-    def __call__(self, layer: int, q: Value, k: Value, v: Value) -> Value:
+    def __call__(self, _layer: int, q: Value, k: Value, v: Value) -> Value:
         """Attend; see ``language.Attention``."""
         c = self._config
         group = c.num_attention_heads // c.num_key_value_heads

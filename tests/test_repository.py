@@ -41,9 +41,8 @@ def test_modules_and_public_functions_have_docstrings(path: Path) -> None:
     assert ast.get_docstring(tree), "the module has no docstring"
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-            parents = [
-                n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef) and node in ast.walk(n)
-            ]
+            definitions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+            parents = [n for n in definitions if node in ast.walk(n)]
             is_inner = any(isinstance(p, ast.FunctionDef) and p is not node for p in parents)
             is_private = any(p.name.startswith("_") for p in parents)
             assert is_inner or is_private or ast.get_docstring(node), node.name

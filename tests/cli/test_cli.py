@@ -22,9 +22,11 @@ CARD = str(GOLDEN / "pictures" / "square.png")
 FAST = ["--model", MODEL, "--precision", "f32", "--max-tokens", "6"]
 
 
-def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+def run(
+    *arguments: str, stdin: bytes = b"", environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "kandong.cli.main", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, env={**os.environ, **environment}, timeout=120)
+    return subprocess.run(command, input=stdin, capture_output=True, env=os.environ | (environment or {}), timeout=120)
 
 
 def in_process(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -120,6 +122,12 @@ def test_bad_picture_is_one_line_and_exit_3(name: str, tmp_path: Path, capsys: p
     assert path.name in one_line(err)
 
 
+def turned_by_90() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
 GOOD_PICTURES = {
     "animated.gif": encoded(
         Image.new("RGB", (64, 64), "red"), "GIF", save_all=True, append_images=[Image.new("RGB", (64, 64), "blue")]
@@ -127,11 +135,7 @@ GOOD_PICTURES = {
     "cmyk.jpg": encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG"),
     "deep.png": encoded(Image.new("I;16", (64, 64), 40_000), "PNG"),
     "transparent.png": encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "PNG"),
-    "rotated.jpg": encoded(
-        Image.new("RGB", (64, 32), "red"),
-        "JPEG",
-        exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
-    ),
+    "rotated.jpg": encoded(Image.new("RGB", (64, 32), "red"), "JPEG", exif=turned_by_90()),
 }
 
 
@@ -191,7 +195,7 @@ def test_json_failure_is_an_error_object(capsys: pytest.CaptureFixture[str]) -> 
 def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     nowhere = str(tmp_path)
     places = {"KANDONG_HOME": nowhere, "HF_HUB_CACHE": nowhere, "MODELSCOPE_CACHE": nowhere, "KANDONG_MODEL": "2b"}
-    result = run("ask", CARD, "?", **places)
+    result = run("ask", CARD, "?", environment=places)
     assert result.returncode == 4
     assert "modelscope download" in one_line(result.stderr.decode())
 
@@ -215,4 +219,4 @@ def test_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m kandong.cli.main ask {CARD} 价格？ --model {MODEL} --max-tokens 200 | head -c 1"
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=120, check=False)
     assert b"Traceback" not in result.stderr
-    assert result.returncode in (0, 141)
+    assert (result.returncode, result.stderr) == (0, b"")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -95,8 +97,6 @@ def test_length_and_stop_are_told_apart() -> None:
 def test_end_token_ends_the_answer_and_is_not_in_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = golden_engine("tied")
     greedy = golden_arrays("tied", "square")["greedy"].tolist()
-    import dataclasses
-
     monkeypatch.setattr(engine, "config", dataclasses.replace(engine.config, eos_token_ids=(greedy[6],)))
     _, answer = run(engine, golden_request("square"))
     first = greedy.index(greedy[6])

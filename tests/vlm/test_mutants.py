@@ -18,9 +18,10 @@ from kandong.vlm import checkpoint as checkpoint_module
 from kandong.vlm import decoder as decoder_module
 from kandong.vlm import engine as engine_module
 from kandong.vlm import pixels, positions, vision
-from kandong.vlm.config import ModelConfig, TextConfig, VisionConfig
+from kandong.vlm.config import ModelConfig, TextConfig, VisionConfig, read_model_config
 from kandong.vlm.device import Precision
 from kandong.vlm.engine import Engine, EngineOptions
+from kandong.vlm.language import build_language_model
 from kandong.vlm.positions import PictureSpan
 from kandong.vlm.vision import VisionFeatures
 from tests.inspection import (
@@ -138,7 +139,7 @@ def with_taps(config: ModelConfig, taps: tuple[int, ...]) -> ModelConfig:
 
 
 def taps_one_vision_layer_late(patch: Patch) -> None:
-    read = checkpoint_module.read_model_config
+    read = read_model_config
 
     def late(folder: Any) -> ModelConfig:
         config = read(folder)
@@ -149,7 +150,7 @@ def taps_one_vision_layer_late(patch: Patch) -> None:
 
 def taps_one_text_layer_late(patch: Patch) -> None:
     """A fourth, empty tap in front moves the three real ones to the layers 1, 2 and 3."""
-    build = decoder_module.build_language_model
+    build = build_language_model
 
     def late(config: ModelConfig, *rest: Any) -> Any:
         return build(with_taps(config, (0, *config.vision.deepstack_visual_indexes)), *rest)

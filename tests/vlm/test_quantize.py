@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 import openvino as ov
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from openvino import opset13 as op
 
 from kandong.vlm.ops import WeightType, weight_constant
-from kandong.vlm.quantize import dequantize, quantize_int4, quantize_int8
+from kandong.vlm.quantize import QuantizedWeight, dequantize, quantize_int4, quantize_int8
 
 
 def random_weight(rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -39,7 +42,7 @@ def test_int4_error_is_at_most_one_step_of_its_group(columns: int) -> None:
 
 
 @pytest.mark.parametrize("quantize", [quantize_int8, quantize_int4])
-def test_zero_tiny_and_single_values_survive(quantize) -> None:  # type: ignore[no-untyped-def]
+def test_zero_tiny_and_single_values_survive(quantize: Callable[[Any], QuantizedWeight]) -> None:
     weight = np.zeros((4, 128), np.float32)
     weight[1, 3] = 2.0
     weight[2, 5] = -3.0
@@ -53,15 +56,16 @@ def test_zero_tiny_and_single_values_survive(quantize) -> None:  # type: ignore[
 @pytest.mark.parametrize("stored", [ml_dtypes.bfloat16, np.float16, np.float32])
 @pytest.mark.parametrize("weight_type", list(WeightType))
 def test_graph_constant_yields_the_dequantised_weight(weight_type: WeightType, stored: type) -> None:
-    weight = random_weight(24, 256).astype(stored)
+    weight: Any = random_weight(24, 256).astype(stored)
     model = ov.Model([op.result(weight_constant(weight, weight_type))], [], "constant")
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     result = compiled([])[0]
-    expected = {
+    by_type: dict[WeightType, Callable[[], Any]] = {
         WeightType.INT8: lambda: dequantize(quantize_int8(weight)),
         WeightType.INT4: lambda: dequantize(quantize_int4(weight)),
         WeightType.BF16: lambda: weight.astype(ml_dtypes.bfloat16).astype(np.float32),
         WeightType.F32: lambda: weight.astype(np.float32),
-    }[weight_type]()
+    }
+    expected = by_type[weight_type]()
     # The graph multiplies in float16 before it widens.
     np.testing.assert_allclose(result, expected, rtol=2e-3, atol=1e-6)

@@ -37,7 +37,7 @@ def slow_distribution(scores: list[float], temperature: float, top_k: int | None
 def test_distribution_equals_its_slow_twin(
     tenths: list[int], temperature: float, top_k: int | None, top_p: float
 ) -> None:
-    scores = np.array(tenths, np.float32) / 10
+    scores = (np.array(tenths) / 10).astype(np.float32)
     ids, probabilities = distribution(scores, SamplingParameters(temperature=temperature, top_k=top_k, top_p=top_p))
     slow = slow_distribution([float(s) for s in scores], temperature, top_k, top_p)
     assert probabilities.sum() == pytest.approx(1)

@@ -5,23 +5,24 @@ Owns: reading the arguments and printing the answer. Must not know: graphs, toke
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kandong.cli import options as o
+from kandong.cli.output import write_json
 from kandong.errors import InputError, KandongError
+
+if TYPE_CHECKING:
+    from kandong.types import Picture
 
 
 def ask(
     items: Annotated[
         list[str],
-        typer.Argument(
-            metavar="IMAGE... QUESTION", help="Picture files ('-' reads one from stdin), then the question."
-        ),
+        typer.Argument(metavar="IMAGE... QUESTION", help="Picture files ('-' reads one from stdin), then a question."),
     ],
     model: o.Model = None,
     system: o.System = None,
@@ -51,7 +52,7 @@ def ask(
         _ask(values)
     except KandongError as error:
         if as_json:
-            print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
+            write_json({"error": error.to_dict()})
         raise
 
 
@@ -74,7 +75,7 @@ def _ask(values: dict[str, object]) -> None:
         events = kandong.stream(pictures, question, system=values["system"], **generation)
         answer = stream_to_stdout(events, line, quiet=bool(as_json))
     if as_json:
-        print(json.dumps(kandong.describe(answer), ensure_ascii=False))
+        write_json(kandong.describe(answer))
     elif answer.finish_reason == "length":
         print("note: the answer reached --max-tokens and may be cut.", file=sys.stderr)
 
@@ -99,7 +100,7 @@ def split_items(items: list[str]) -> tuple[list[str], str]:
     return sources, question
 
 
-def read_sources(sources: list[str]) -> list[object]:
+def read_sources(sources: list[str]) -> list[Picture]:
     """Decode picture files, ``-`` being stdin. Errors: ``PictureError``; ``InputError`` if stdin is named twice."""
     from kandong.reading.images import decode_picture
     from kandong.runtime.local import read_picture

@@ -5,13 +5,13 @@ Owns: the prompt and its commands. Must not know: graphs, tokens.
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kandong.cli import options as o
+from kandong.cli.output import write_error, write_json
 from kandong.errors import KandongError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _Conversation:
             except KandongError as error:
                 if not self._is_terminal:
                     raise
-                print(" ".join(part for part in (f"error: {error.message}", error.hint) if part), file=sys.stderr)
+                write_error(error)
             except KeyboardInterrupt:
                 if not self._is_terminal:
                     raise
@@ -137,7 +137,7 @@ class _Conversation:
         events = self._chat.stream(question, **self._generation)
         answer = stream_to_stdout(events, self._line, quiet=self._as_json)
         if self._as_json:
-            print(json.dumps(self._kandong.describe(answer), ensure_ascii=False), flush=True)
+            write_json(self._kandong.describe(answer))
 
     def _tell(self, text: str) -> None:
         print(text, file=sys.stderr)

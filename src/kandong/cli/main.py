@@ -15,6 +15,7 @@ import typer
 from kandong import __version__
 from kandong.cli.ask import ask
 from kandong.cli.chat import chat
+from kandong.cli.output import ReaderGoneError, write_error
 from kandong.errors import KandongError
 
 EPILOG = (
@@ -59,13 +60,12 @@ def main(arguments: list[str]) -> int:
     try:
         result = app(args=arguments, prog_name="kandong", standalone_mode=False)
     except KandongError as error:
-        return report_error(error)
+        write_error(error)
+        return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader has gone, as in `kandong ask … | head`. Python would complain again when it closes stdout.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    except ReaderGoneError:
         return 0
     except MemoryError:
         print("error: Out of memory. Use a smaller picture, a shorter text or precision int8.", file=sys.stderr)
@@ -82,12 +82,6 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     return result if isinstance(result, int) else 0
-
-
-def report_error(error: KandongError) -> int:
-    """Write an error as one line on stderr: what is wrong, and what to do; gives the exit code."""
-    print(" ".join(part for part in (f"error: {error.message}", error.hint) if part), file=sys.stderr)
-    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -24,9 +24,7 @@ MaxTokens = Annotated[int, typer.Option(help="Longest answer, in tokens.")]
 Temperature = Annotated[float, typer.Option(help="0 takes the likeliest token; up to 2.")]
 TopP = Annotated[float, typer.Option(help="Draw from the likeliest tokens of this total probability.")]
 TopK = Annotated[int | None, typer.Option(help="Draw from this many likeliest tokens.")]
-PresencePenalty = Annotated[
-    float, typer.Option(help="Lower tokens already in the answer; harms word-for-word copying.")
-]
+PresencePenalty = Annotated[float, typer.Option(help="Lower tokens that the answer has; harms word-for-word copying.")]
 RepetitionPenalty = Annotated[float, typer.Option(help="Lower tokens of prompt and answer; 1 is off.")]
 Seed = Annotated[int | None, typer.Option(help="Makes a drawn answer repeatable.")]
 Stop = Annotated[list[str] | None, typer.Option(help="End the answer before this text; may be given again.")]

@@ -13,6 +13,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.status import Status
 
+from kandong.cli.output import write_out
 from kandong.runtime.local import Answer, Event, Progress, TextPiece
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -69,13 +70,11 @@ def stream_to_stdout(events: Iterator[Event], line: ProgressLine, *, quiet: bool
         elif isinstance(event, TextPiece):
             line.clear()
             if not quiet:
-                sys.stdout.write(without_controls(event.text) if sys.stdout.isatty() else event.text)
-                sys.stdout.flush()
+                write_out(without_controls(event.text) if sys.stdout.isatty() else event.text)
         else:
             answer = event
     line.clear()
     assert answer is not None, "a stream ended without an answer"
     if not quiet:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        write_out("\n")
     return answer

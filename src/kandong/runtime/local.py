@@ -137,8 +137,8 @@ class Chat:
         budget = PixelBudget(options.pop("min_image_tokens", None), options.pop("max_image_tokens", None))
         budget.resolve(self._engine.config.pixels)
         sampling = SamplingParameters.from_options(options)
-        parts = (*(PicturePart(i) for i in self._waiting), TextPart(question))
-        request = Request([*self._messages, Message("user", parts)], list(self._pictures), sampling, budget)
+        parts: list[PicturePart | TextPart] = [*(PicturePart(i) for i in self._waiting), TextPart(question)]
+        request = Request([*self._messages, Message("user", tuple(parts))], list(self._pictures), sampling, budget)
         return self._follow(request)
 
     def undo(self) -> bool:

@@ -77,7 +77,7 @@ def _empty(element_type: Any, num_axes: int = 1) -> Value:
 
 
 def _unused_inputs() -> list[Value]:
-    """Give the inputs of features that are not used: scores, cache rotation, X-attention, eviction, adaptive routing."""
+    """Give the inputs of unused features: scores, cache rotation, X-attention, eviction, biases."""
     zero = np.zeros((), np.int32)
     return [
         *(_empty(np.int32) for _ in range(3)),

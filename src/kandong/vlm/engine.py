@@ -313,7 +313,8 @@ class Engine:
             )
             logits = self.decoder.run([chunk])
             clock.add("prefill", since)
-        return logits[0]
+        last: NDArray[np.float32] = logits[0]
+        return last
 
     def _decode(
         self,
@@ -355,7 +356,8 @@ class Engine:
         offset = len(generated) - 1
         positions = np.full((3, 1), plan.next_position + offset, np.int64)
         chunk = Chunk(generated[-1:], positions, len(plan.token_ids) + offset, blocks, [0])
-        return self.decoder.run([chunk])[0]
+        logits: NDArray[np.float32] = self.decoder.run([chunk])[0]
+        return logits
 
     def _warm_up(self) -> None:
         """Run everything once: the first inference after compilation is several times slower."""

@@ -58,7 +58,8 @@ class KVCache:
         except (MemoryError, RuntimeError):
             needed_gib = num_blocks * self.block_bytes / 2**30
             raise ResourceError(
-                f"Not enough memory for {num_blocks * BLOCK_TOKENS:,} tokens of keys and values ({needed_gib:.1f} GiB).",
+                f"Not enough memory for the keys and values of {num_blocks * BLOCK_TOKENS:,} tokens "
+                f"({needed_gib:.1f} GiB).",
                 hint="Use fewer or smaller pictures, a shorter text, or a smaller max_tokens.",
             ) from None
         self.num_blocks = num_blocks

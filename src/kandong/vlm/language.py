@@ -35,7 +35,7 @@ class Attention(Protocol):
     def parameters(self) -> list[Value]:
         """List the graph inputs that the implementation needs."""
 
-    def __call__(self, layer: int, q: Value, k: Value, v: Value) -> Value:
+    def __call__(self, layer: int, q: Value, k: Value, v: Value, /) -> Value:
         """Attend: q ``(T, heads, d)``, k and v ``(T, kv_heads, d)``, after norm and rotary; gives ``(T, heads·d)``."""
 
 
