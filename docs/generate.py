@@ -22,16 +22,26 @@ def cli_reference() -> str:
     """Describe every command and option, from the declarations rather than the help text, which varies by library."""
     group: Any = typer.main.get_command(app)
     sections = [f"{BANNER}# Command line\n\n{group.help}\n\n{group.epilog}\n"]
-    for name in sorted(group.commands):
-        command = group.commands[name]
+    for name, command in sorted(_leaves(group)):
         usage = " ".join(p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument")
-        sections.append(f"## `kandong {name} [OPTIONS] {usage}`\n\n{inspect.cleandoc(command.help)}\n")
+        sections.append(f"## `{' '.join(['kandong', name, '[OPTIONS]', usage]).strip()}`\n")
+        sections.append(f"{inspect.cleandoc(command.help)}\n")
         sections.append("| option | default | meaning |\n|---|---|---|\n" + "".join(map(_option_row, command.params)))
     return "\n".join(sections)
 
 
+def _leaves(group: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """List the commands of a group and its subgroups with their full names."""
+    leaves: list[tuple[str, Any]] = []
+    for name, command in group.commands.items():
+        is_group = hasattr(command, "commands")
+        leaves += _leaves(command, f"{prefix}{name} ") if is_group else [(f"{prefix}{name}", command)]
+    return leaves
+
+
 def _option_row(parameter: Any) -> str:
-    names = parameter.metavar if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
+    is_argument = parameter.param_type_name == "argument"
+    names = (parameter.metavar or parameter.name.upper()) if is_argument else ", ".join(parameter.opts)
     is_shown = parameter.default not in (None, False) and not callable(parameter.default)
     default = f"`{parameter.default}`" if is_shown and not parameter.required else ""
     return f"| `{names}` | {default} | {parameter.help or ''} |\n"

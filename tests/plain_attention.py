@@ -11,7 +11,8 @@ from openvino import opset13 as op
 
 from kandong.vlm.config import TextConfig
 from kandong.vlm.language import named_parameter
-from kandong.vlm.ops import Value, i32_constant
+from kandong.vlm.ops import i32_constant
+from kandong.vlm.weights import Value
 
 
 class PlainAttention:

@@ -14,6 +14,9 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   ├── ModelNotFoundError        model_not_found          exit 4
     │   └── CheckpointError           checkpoint_invalid       exit 4
     ├── ResourceError                 out_of_memory            exit 5
+    ├── DownloadError                 download_failed          exit 6
+    │   ├── DownloadRefusedError      download_refused         exit 6
+    │   └── DiskSpaceError            disk_full                exit 6
     └── CancelledError                cancelled                exit 130
 
 Messages never hold a memory address, a traceback or text of a third-party exception. A path appears only where the
@@ -120,6 +123,30 @@ class ResourceError(KandongError):
     http_status = 503
     exit_code = 5
     retryable = True
+
+
+class DownloadError(KandongError):
+    """A model could not be fetched; what was fetched is kept, and the same command goes on from there."""
+
+    code = "download_failed"
+    http_status = 502
+    exit_code = 6
+    retryable = True
+
+
+class DownloadRefusedError(DownloadError):
+    """The source answers and says no, or offers what cannot be taken: trying again changes nothing."""
+
+    code = "download_refused"
+    retryable = False
+
+
+class DiskSpaceError(DownloadError):
+    """The disk has not enough room for the model."""
+
+    code = "disk_full"
+    http_status = 507
+    retryable = False
 
 
 class CancelledError(KandongError):

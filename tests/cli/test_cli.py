@@ -197,7 +197,7 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     places = {"KANDONG_HOME": nowhere, "HF_HUB_CACHE": nowhere, "MODELSCOPE_CACHE": nowhere, "KANDONG_MODEL": "2b"}
     result = run("ask", CARD, "?", environment=places)
     assert result.returncode == 4
-    assert "modelscope download" in one_line(result.stderr.decode())
+    assert "kandong pull Qwen/Qwen3-VL-2B-Instruct" in one_line(result.stderr.decode())
 
 
 def test_unknown_option_and_command_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:

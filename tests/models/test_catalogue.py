@@ -86,7 +86,7 @@ def test_a_folder_is_taken_as_it_is_and_the_variable_is_the_default(
 def test_what_is_missing_says_what_to_do(places: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="not on this machine") as caught:
         find_model()
-    assert "hf download" in (caught.value.hint or "")
+    assert "kandong pull Qwen/Qwen3-VL-2B-Instruct" in (caught.value.hint or "")
     with pytest.raises(ModelNotFoundError, match="no model folder at"):
         find_model("./nothing")
     (places / "file.gguf").write_text("x", "utf-8")

@@ -121,7 +121,7 @@ def test_missing_model_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
     with pytest.raises(ModelNotFoundError) as caught:
         Kandong("2b")
-    assert "modelscope download" in (caught.value.hint or "")
+    assert "kandong pull Qwen/Qwen3-VL-2B-Instruct" in (caught.value.hint or "")
 
 
 def test_public_names_are_all_there_and_sorted() -> None:

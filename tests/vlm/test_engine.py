@@ -14,6 +14,7 @@ from kandong.vlm.engine import Answer, Engine, EngineOptions, Event, Progress, R
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.sampling import SamplingParameters
+from kandong.vlm.vision import LAYERS_PER_STAGE, plan_groups
 from tests.inspection import GOLDEN, golden_arrays, golden_engine, golden_request
 
 
@@ -39,7 +40,7 @@ def test_events_are_progress_then_text_then_one_answer() -> None:
     assert kinds == sorted(kinds, key=[Progress, TextPiece, Answer].index)
     stages = [e.stage for e in events if isinstance(e, Progress)]
     assert stages == ["vision"] * stages.count("vision") + ["prefill"] * stages.count("prefill")
-    assert stages.count("vision") == 2 * (engine.config.vision.depth + 2)
+    assert stages.count("vision") == 2 * (len(plan_groups(engine.config.vision, LAYERS_PER_STAGE)) + 2)
     assert "".join(e.text for e in events if isinstance(e, TextPiece)) == answer.text
     assert answer.num_generated_tokens <= 20
     times = answer.timings

@@ -11,6 +11,7 @@ from kandong.vlm.device import Device, Precision, resolve_numerics, run_in_place
 from kandong.vlm.kvcache import num_blocks_for
 from kandong.vlm.language import build_language_model
 from kandong.vlm.positions import token_rotary_tables
+from kandong.vlm.weights import CheckpointWeights
 from tests.inspection import CHECKPOINTS, GOLDEN, golden_engine
 from tests.plain_attention import PlainAttention, causal_mask
 
@@ -22,7 +23,8 @@ def plain_logits(checkpoint_name: str, ids: list[int], positions: np.ndarray) ->
     checkpoint = Checkpoint(GOLDEN / checkpoint_name)
     config = checkpoint.config
     device = Device(resolve_numerics(Precision.F32))
-    model = build_language_model(config, checkpoint.take, device.numerics.weights, PlainAttention(config.text))
+    weights = CheckpointWeights(checkpoint)  # held: the graph goes on reading its arrays
+    model = build_language_model(config, weights, device.numerics.weights, PlainAttention(config.text))
     request = device.compile(model).create_infer_request()
     cos, sin = token_rotary_tables(positions, config.text)
     taps = len(config.vision.deepstack_visual_indexes)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openvino import opset13 as op
 
-from kandong.vlm.ops import WeightType, weight_constant
 from kandong.vlm.quantize import QuantizedWeight, dequantize, quantize_int4, quantize_int8
+from kandong.vlm.weights import WeightType, encode_matrix, matrix_node
 
 
 def random_weight(rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -57,7 +57,8 @@ def test_zero_tiny_and_single_values_survive(quantize: Callable[[Any], Quantized
 @pytest.mark.parametrize("weight_type", list(WeightType))
 def test_graph_constant_yields_the_dequantised_weight(weight_type: WeightType, stored: type) -> None:
     weight: Any = random_weight(24, 256).astype(stored)
-    model = ov.Model([op.result(weight_constant(weight, weight_type))], [], "constant")
+    encoded = encode_matrix(weight, weight_type)
+    model = ov.Model([op.result(matrix_node(encoded))], [], "constant")
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     result = compiled([])[0]
     by_type: dict[WeightType, Callable[[], Any]] = {

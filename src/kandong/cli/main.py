@@ -15,12 +15,15 @@ import typer
 from kandong import __version__
 from kandong.cli.ask import ask
 from kandong.cli.chat import chat
+from kandong.cli.models import models
 from kandong.cli.output import ReaderGoneError, write_error
+from kandong.cli.pull import pull
 from kandong.errors import KandongError
 
 EPILOG = (
     "stdout is data, stderr is progress. Exit codes: 0 answered, 1 internal error, 2 wrong usage, "
-    "3 picture or prompt cannot be used, 4 model missing or damaged, 5 out of memory, 130 interrupted."
+    "3 picture or prompt cannot be used, 4 model missing or damaged, 5 out of memory, 6 download failed, "
+    "130 interrupted."
 )
 
 app = typer.Typer(
@@ -33,6 +36,8 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(chat)
+app.command()(pull)
+app.add_typer(models, name="models")
 
 
 def _show_version(value: bool) -> None:

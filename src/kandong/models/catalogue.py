@@ -7,6 +7,7 @@ Must not know: what is in a model folder beyond config.json.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ def find_model(name_or_path: str | os.PathLike[str] | None = None) -> FoundModel
     for folder in candidate_folders(name):
         if (folder / "config.json").is_file():
             return FoundModel(name, folder)
+    if (converted := _converted_copy(name)) is not None:
+        return FoundModel(name, converted)
     raise ModelNotFoundError(f"The model {name} is not on this machine.", hint=_how_to_get(name), field="model")
 
 
@@ -79,6 +82,26 @@ def models_folder() -> Path:
     if os.name == "nt" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "kandong" / "models"
     return _cache_folder() / "kandong" / "models"
+
+
+def converted_folder() -> Path:
+    """Give the folder of converted models, beside the one of downloads."""
+    return models_folder().parent / "converted"
+
+
+def _converted_copy(name: str) -> Path | None:
+    """Find a conversion whose original is gone: it is complete in itself. int8 goes before other types."""
+    folders = sorted(
+        converted_folder().glob("*/kandong.json"), key=lambda path: ("-int8-" not in path.parent.name, path)
+    )
+    for path in folders:
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(manifest, dict) and manifest.get("name") == name:
+            return path.parent
+    return None
 
 
 def candidate_folders(name: str) -> Iterator[Path]:
@@ -111,8 +134,4 @@ def _cache_folder() -> Path:
 
 
 def _how_to_get(name: str) -> str:
-    return (
-        f"Download it with `pip install modelscope-hub && modelscope download {name}`, or "
-        f"`pip install huggingface_hub && hf download {name}`: it is then found by its name. "
-        f"Or name a folder that has it with --model."
-    )
+    return f"Get it with `kandong pull {name}`, or name a folder that has it with --model."

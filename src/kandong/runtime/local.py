@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kandong.errors import InputError
-from kandong.models.catalogue import find_model
+from kandong.errors import CheckpointError, InputError
+from kandong.models.catalogue import FoundModel, find_model
 from kandong.reading.images import decode_picture, load_picture
+from kandong.runtime.prepared import discard_damaged, prepare_model
 from kandong.types import Picture
 from kandong.vlm.device import Compute, Precision
 from kandong.vlm.engine import Answer, Engine, EngineOptions, Event, Progress, Request, TextPiece
@@ -25,6 +26,7 @@ from kandong.vlm.sampling import SamplingParameters
 __all__ = ["Answer", "Chat", "Event", "Kandong", "PictureSource", "Progress", "TextPiece"]
 
 PictureSource = str | os.PathLike[str] | bytes | Picture
+PictureSources = PictureSource | Iterable[PictureSource]
 
 
 class Kandong:
@@ -42,23 +44,28 @@ class Kandong:
         compute: str | None = None,
         num_threads: int | None = None,
         context_tokens: int = 32_768,
+        convert: bool = True,
         report: Callable[[str], None] | None = None,
     ) -> None:
         """Load a model folder or a model known by name; ``report`` hears what is being done.
 
+        A checkpoint is converted once, into the cache folder, and mapped from there at later starts; with ``convert``
+        False nothing is written, and the weights are quantised in memory each time.
+
         Errors: ``ModelNotFoundError``, ``CheckpointError``; ``InputError`` for an option out of range.
         """
         options = EngineOptions(
-            precision=_choice(Precision, precision, "precision"),
+            precision=precision_of(precision),
             compute=None if compute is None else _choice(Compute, compute, "compute"),
             num_threads=_at_least(num_threads, 1, "num_threads"),
             context_tokens=_at_least(context_tokens, 64, "context_tokens") or 0,
         )
+        say = report or (lambda _: None)
         found = find_model(model)
         self.model_name = found.name
-        self.engine = Engine(found.folder, options, report)
+        self.engine = _load(found, options, say) if convert else Engine(found.folder, options, say)
 
-    def ask(self, pictures: Iterable[PictureSource], question: str, **options: Any) -> Answer:
+    def ask(self, pictures: PictureSources, question: str, **options: Any) -> Answer:
         """Ask one question about pictures (paths, bytes or ``Picture``) and wait for the answer.
 
         ``options``: ``system``, ``min_image_tokens``, ``max_image_tokens`` and the fields of ``SamplingParameters``.
@@ -66,11 +73,11 @@ class Kandong:
         """
         return last_answer(self.stream(pictures, question, **options))
 
-    def stream(self, pictures: Iterable[PictureSource], question: str, **options: Any) -> Iterator[Event]:
+    def stream(self, pictures: PictureSources, question: str, **options: Any) -> Iterator[Event]:
         """Ask one question and receive progress, text and finally the ``Answer``; close it to cancel."""
         return self.chat(pictures, system=options.pop("system", None)).stream(question, **options)
 
-    def chat(self, pictures: Iterable[PictureSource] = (), *, system: str | None = None) -> Chat:
+    def chat(self, pictures: PictureSources = (), *, system: str | None = None) -> Chat:
         """Begin a conversation about pictures; they stand before the first question."""
         return Chat(self.engine, pictures, system)
 
@@ -105,7 +112,7 @@ class Kandong:
 class Chat:
     """A conversation. A turn counts only once its answer is complete: a cancelled or failed one leaves no trace."""
 
-    def __init__(self, engine: Engine, pictures: Iterable[PictureSource] = (), system: str | None = None) -> None:
+    def __init__(self, engine: Engine, pictures: PictureSources = (), system: str | None = None) -> None:
         self._engine = engine
         self._pictures: list[Picture] = []
         self._waiting: list[int] = []
@@ -118,7 +125,7 @@ class Chat:
         """The conversation so far."""
         return tuple(self._messages)
 
-    def add_pictures(self, pictures: Iterable[PictureSource]) -> None:
+    def add_pictures(self, pictures: PictureSources) -> None:
         """Add pictures that the next question is about. Errors: ``PictureError``; then none of them is added."""
         if isinstance(pictures, str | bytes | os.PathLike | Picture):
             pictures = [pictures]
@@ -181,6 +188,24 @@ def read_picture(source: PictureSource) -> Picture:
             field="pictures",
         )
     return load_picture(Path(source))
+
+
+def _load(found: FoundModel, options: EngineOptions, report: Callable[[str], None]) -> Engine:
+    """Load the conversion of a model; one that is damaged is made again from the original, once."""
+    prepared = prepare_model(found, options.precision, report)
+    try:
+        return Engine(prepared, options, report)
+    except CheckpointError:
+        if prepared == found.folder or not discard_damaged(prepared):
+            raise
+        report("the converted model is damaged: converting again")
+        return Engine(prepare_model(found, options.precision, report), options, report)
+
+
+def precision_of(name: str) -> Precision:
+    """Turn a precision's name into the value. Errors: ``InputError`` naming the known ones."""
+    precision: Precision = _choice(Precision, name, "precision")
+    return precision
 
 
 def _choice(kind: Any, value: str, name: str) -> Any:

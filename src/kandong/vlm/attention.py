@@ -17,7 +17,8 @@ from openvino.op import _PagedAttentionExtension
 
 from kandong.vlm.config import TextConfig
 from kandong.vlm.language import named_parameter
-from kandong.vlm.ops import Value, f32_constant, i32_constant
+from kandong.vlm.ops import f32_constant, i32_constant
+from kandong.vlm.weights import Value
 
 BLOCK_TOKENS = 32  # fixed by the CPU plugin
 

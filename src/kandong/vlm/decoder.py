@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +17,10 @@ from kandong.vlm.checkpoint import EMBEDDING, to_f32
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.device import Device, run_in_place
 from kandong.vlm.kvcache import KVCache, num_blocks_for
-from kandong.vlm.language import Take, build_language_model
+from kandong.vlm.language import build_language_model
 from kandong.vlm.positions import token_rotary_tables
 from kandong.vlm.vision import VisionFeatures
+from kandong.vlm.weights import WeightSource
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,12 @@ class Chunk:
 class Decoder:
     """The language model, ready to run. One thread at a time may use it."""
 
-    def __init__(self, config: ModelConfig, take: Take, device: Device) -> None:
-        """Build and compile the graph from the checkpoint's tensors."""
+    def __init__(self, config: ModelConfig, source: WeightSource, device: Device) -> None:
+        """Build and compile the graph from the weights of ``source``."""
         self.config = config
         # Embedding by numpy: a graph would hold a second copy of the table as float32.
-        self._embedding = take(EMBEDDING)
-        if self._embedding.dtype == np.float32:
-            self._embedding = _shrink_if_exact(self._embedding)
-        model = build_language_model(config, take, device.numerics.weights, PagedAttention(config.text))
+        self._embedding = source.tensor(EMBEDDING)
+        model = build_language_model(config, source, device.numerics.weights, PagedAttention(config.text))
         compiled = device.compile(model)
         self._request = compiled.create_infer_request()
         self.cache = KVCache(compiled, self._request)
@@ -122,9 +120,3 @@ class Decoder:
         if shape[1] > BLOCK_TOKENS:
             return np.zeros(shape, np.float32)
         return self._no_taps.setdefault(shape[1], np.zeros(shape, np.float32))
-
-
-def _shrink_if_exact(table: NDArray[np.float32]) -> NDArray[np.generic]:
-    """Hold a float32 table as bfloat16 if no value changes: half the memory."""
-    small = table.astype(ml_dtypes.bfloat16)
-    return small if np.array_equal(to_f32(small), table) else table

@@ -16,7 +16,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from kandong.errors import InputError
-from kandong.vlm.ops import WeightType
+from kandong.vlm.weights import WeightType
 
 
 class Precision(StrEnum):
@@ -90,13 +90,15 @@ class Device:
         return self._core.compile_model(model, "CPU", self._settings)
 
 
-def run_in_place(request: Any, inputs: Mapping[str, NDArray[Any]]) -> None:
-    """Run an inference request on arrays without copying them.
+def run_in_place(request: Any, inputs: Mapping[str, NDArray[Any]], output: NDArray[Any] | None = None) -> None:
+    """Run an inference request on arrays without copying them; its only output goes to ``output``, if given.
 
-    OpenVINO keeps no reference to the arrays that it reads, so they (and copies made to be contiguous) are held here
+    OpenVINO keeps no reference to the arrays that it uses, so they (and copies made to be contiguous) are held here
     until the inference has ended.
     """
     held = {name: np.asarray(values, order="C") for name, values in inputs.items()}
     for name, values in held.items():
         request.set_tensor(name, ov.Tensor(values, shared_memory=True))
+    if output is not None:
+        request.set_output_tensor(0, ov.Tensor(output, shared_memory=True))
     request.infer()

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from kandong.errors import InputError, KandongError, PromptTooLongError
 from kandong.types import Picture
-from kandong.vlm.checkpoint import Checkpoint
 from kandong.vlm.decoder import Chunk, Decoder, PlacedFeatures
-from kandong.vlm.device import Compute, Device, Numerics, Precision, resolve_numerics
+from kandong.vlm.device import Compute, Device, Numerics, Precision
 from kandong.vlm.kvcache import num_blocks_for
+from kandong.vlm.memory import forgetting
+from kandong.vlm.opening import open_model
 from kandong.vlm.pixels import Patches, PixelBudget, make_patches, plan_grid
 from kandong.vlm.positions import PictureSpan, prompt_positions
 from kandong.vlm.prompt import Message, PromptEncoder
@@ -161,30 +162,34 @@ class Engine:
     """A loaded model. Thread-safe: a second request waits until the first has ended or was closed."""
 
     def __init__(self, folder: Path, options: EngineOptions | None = None, report: ReportLoading | None = None) -> None:
-        """Load a checkpoint folder; ``report`` hears what is being done.
+        """Load a checkpoint or converted folder; ``report`` hears what is being done.
 
         Errors: ``CheckpointError`` for an unusable folder, ``InputError`` for options that do not go together.
         """
         say = report or (lambda _: None)
         started = time.perf_counter()
         self.options = options or EngineOptions()
-        self.numerics: Numerics = resolve_numerics(self.options.precision, self.options.compute)
-        say("checking the checkpoint")
-        checkpoint = Checkpoint(folder)
-        self.config = checkpoint.config
+        say("checking the model")
+        opened = open_model(folder, self.options.precision, self.options.compute)
+        self.config = opened.config
+        self.numerics: Numerics = opened.numerics
         self.context_tokens = min(self.options.context_tokens, self.config.text.max_position_embeddings)
         self.prompts = PromptEncoder(folder, self.config)
         device = Device(self.numerics, self.options.num_threads)
         say(f"language model ({self.numerics})")
-        self.decoder = Decoder(self.config, checkpoint.take, device)
+        # Compiled graphs go on reading the arrays that the weights were made of.
+        self._weights = opened.weights
+        self.decoder = Decoder(self.config, opened.weights, device)
         say("vision tower")
-        self.tower = VisionTower(self.config.vision, checkpoint.take, self.numerics.weights, device.compile)
-        checkpoint.require_all_taken()
+        self.tower = VisionTower(self.config.vision, opened.weights, self.numerics.weights, device.compile)
+        opened.verify()
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._features: OrderedDict[tuple[str, int, int], VisionFeatures] = OrderedDict()
         say("warming up")
-        self._warm_up()
+        with forgetting(opened.forget_pages):
+            self._warm_up_vision()
+            self._warm_up_language()
         self.load_ms = (time.perf_counter() - started) * 1e3
 
     def generate(self, request: Request) -> Iterator[Event]:
@@ -359,20 +364,20 @@ class Engine:
         logits: NDArray[np.float32] = self.decoder.run([chunk])[0]
         return logits
 
-    def _warm_up(self) -> None:
-        """Run everything once: the first inference after compilation is several times slower."""
-        side = self.config.pixels.factor_px
-        black = np.zeros((side, side, 3), np.uint8)
-        unit = self.config.pixels.factor_px**2
-        budget = PixelBudget(min_tokens=1, max_tokens=max(4, min(16, self.config.pixels.max_pixels // unit)))
-        features = self.tower.encode(make_patches(black, self.config.pixels, budget))
-        self._reserve(2 * 1024)
-        blocks = self.decoder.cache.allocate(4)
-        for num_past, length in ((0, 64), (64, 1)):
+    def _warm_up_vision(self) -> None:
+        """Encode a small black picture: the first inference after compilation is several times slower."""
+        pixels = self.config.pixels
+        black = np.zeros((pixels.factor_px, pixels.factor_px, 3), np.uint8)
+        self.tower.encode(make_patches(black, pixels, PixelBudget(min_tokens=1, max_tokens=min(16, pixels.max_tokens))))
+
+    def _warm_up_language(self) -> None:
+        """Prefill and decode once, for the same reason; leaves room for a short conversation in the cache."""
+        self._reserve(min(2 * 1024, self.context_tokens))
+        blocks = self.decoder.cache.allocate(num_blocks_for(33))
+        for num_past, length in ((0, 32), (32, 1)):
             positions = np.tile(np.arange(num_past, num_past + length), (3, 1))
             self.decoder.run([Chunk([0] * length, positions, num_past, blocks, [length - 1])])
         self.decoder.cache.release(blocks)
-        del features
 
 
 def _report(picture: Picture, span: PictureSpan, is_cached: bool) -> PictureReport:

@@ -15,18 +15,15 @@ Output: logits f32 (R, vocabulary).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
-from kandong.vlm.checkpoint import EMBEDDING, HEAD, Weight
+from kandong.vlm.checkpoint import EMBEDDING, HEAD
 from kandong.vlm.config import ModelConfig, TextConfig
-from kandong.vlm.ops import Value, WeightType, i32_constant, linear, rms_norm, rotate
-
-Take = Callable[[str], Weight]
+from kandong.vlm.ops import i32_constant, linear, rms_norm, rotate
+from kandong.vlm.weights import Value, WeightSource, WeightType
 
 
 class Attention(Protocol):
@@ -46,8 +43,10 @@ def named_parameter(name: str, shape: list[int], element_type: object = ov.Type.
     return parameter
 
 
-def build_language_model(config: ModelConfig, take: Take, weight_type: WeightType, attention: Attention) -> ov.Model:
-    """Build the graph; ``take`` hands out the checkpoint's tensors.
+def build_language_model(
+    config: ModelConfig, source: WeightSource, weight_type: WeightType, attention: Attention
+) -> ov.Model:
+    """Build the graph from the weights of ``source``.
 
     In int4 the head stays int8: it is used at every token and decides near-ties.
     """
@@ -61,14 +60,15 @@ def build_language_model(config: ModelConfig, take: Take, weight_type: WeightTyp
     hidden: Value = embeds
     taps = op.split(deepstack, i32_constant(0), num_taps)
     for i in range(text.num_hidden_layers):
-        hidden = _layer(text, i, hidden, (cos, sin), take, weight_type, attention)
+        hidden = _layer(text, i, hidden, (cos, sin), source, weight_type, attention)
         if i < num_taps:
             tap = op.reshape(taps.output(i), i32_constant([-1, text.hidden_size]), False)
             hidden = op.add(hidden, tap)
     rows = op.gather(hidden, sample_rows, i32_constant(0))
-    rows = rms_norm(rows, take("model.language_model.norm.weight"), text.rms_norm_eps)
-    head = take(EMBEDDING if config.tie_word_embeddings else HEAD)
-    logits = linear(rows, head, WeightType.INT8 if weight_type is WeightType.INT4 else weight_type)
+    rows = rms_norm(rows, source.tensor("model.language_model.norm.weight"), text.rms_norm_eps)
+    head = EMBEDDING if config.tie_word_embeddings else HEAD
+    head_type = WeightType.INT8 if weight_type is WeightType.INT4 else weight_type
+    logits = linear(rows, source.matrix([head], head_type))
     logits.output(0).set_names({"logits"})
     parameters = [embeds, deepstack, cos, sin, sample_rows, *attention.parameters()]
     return ov.Model([op.result(logits)], parameters, "kandong_language")
@@ -79,7 +79,7 @@ def _layer(
     index: int,
     hidden: Value,
     rotary: tuple[Value, Value],
-    take: Take,
+    source: WeightSource,
     weight_type: WeightType,
     attention: Attention,
 ) -> Value:
@@ -88,17 +88,16 @@ def _layer(
 
     def project(x: Value, *parts: str) -> Value:
         """Multiply by one matrix, or by several stacked to one: fewer, larger products, the same numbers."""
-        weights = [take(f"{name}.{part}.weight") for part in parts]
-        return linear(x, weights[0] if len(weights) == 1 else np.concatenate(weights), weight_type)
+        return linear(x, source.matrix([f"{name}.{part}.weight" for part in parts], weight_type))
 
     num_heads = [c.num_attention_heads, c.num_key_value_heads, c.num_key_value_heads]
-    x = rms_norm(hidden, take(f"{name}.input_layernorm.weight"), c.rms_norm_eps)
+    x = rms_norm(hidden, source.tensor(f"{name}.input_layernorm.weight"), c.rms_norm_eps)
     qkv = project(x, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
     by_head = op.reshape(qkv, i32_constant([-1, sum(num_heads), c.head_dim]), False)
     q, k, v = op.variadic_split(by_head, i32_constant(1), i32_constant(num_heads)).outputs()
-    q = rotate(rms_norm(q, take(f"{name}.self_attn.q_norm.weight"), c.rms_norm_eps), *rotary, c.head_dim)
-    k = rotate(rms_norm(k, take(f"{name}.self_attn.k_norm.weight"), c.rms_norm_eps), *rotary, c.head_dim)
+    q = rotate(rms_norm(q, source.tensor(f"{name}.self_attn.q_norm.weight"), c.rms_norm_eps), *rotary, c.head_dim)
+    k = rotate(rms_norm(k, source.tensor(f"{name}.self_attn.k_norm.weight"), c.rms_norm_eps), *rotary, c.head_dim)
     hidden = op.add(hidden, project(attention(index, q, k, v), "self_attn.o_proj"))
-    x = rms_norm(hidden, take(f"{name}.post_attention_layernorm.weight"), c.rms_norm_eps)
+    x = rms_norm(hidden, source.tensor(f"{name}.post_attention_layernorm.weight"), c.rms_norm_eps)
     gate, up = op.split(project(x, "mlp.gate_proj", "mlp.up_proj"), i32_constant(1), 2).outputs()
     return op.add(hidden, project(op.multiply(op.swish(gate), up), "mlp.down_proj"))

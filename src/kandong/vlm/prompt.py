@@ -101,8 +101,7 @@ class PromptEncoder:
         self._controls = {str(token["content"]): int(token["id"]) for token in added}
         self._names = {token_id: name for name, token_id in self._controls.items()}
         try:
-            # Decoding needs the control tokens; encoding is done by a copy that has never heard of them.
-            self._decoder = Tokenizer.from_str(json.dumps(specification))
+            # The tokenizer has never heard of control tokens; their ids are put in and taken out here.
             self._plain = Tokenizer.from_str(json.dumps(specification | {"added_tokens": [], "post_processor": None}))
         except Exception:  # noqa: BLE001 (tokenizers raises bare Exception)
             raise CheckpointError("tokenizer.json cannot be used.", hint="Download that file again.") from None
@@ -149,11 +148,21 @@ class PromptEncoder:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turn generated ids into text, without control tokens; incomplete UTF-8 becomes U+FFFD."""
-        return str(self._decoder.decode([i for i in ids if i not in self._special_ids], skip_special_tokens=False))
+        pieces: list[str] = []
+        run: list[int] = []
+        for token_id in ids:
+            if token_id in self._special_ids:
+                continue
+            if token_id in self._names:
+                pieces += [self._plain.decode(run), self._names[token_id]]
+                run = []
+            else:
+                run.append(token_id)
+        return "".join([*pieces, self._plain.decode(run)])
 
     def token_bytes_name(self, token_id: int) -> str:
         """Give the vocabulary's own spelling of a token, for logs and log-probabilities."""
-        return self._decoder.id_to_token(token_id) or ""
+        return self._names.get(token_id) or self._plain.id_to_token(token_id) or ""
 
     def _check_control(self, name: str, token_id: int) -> None:
         if self._controls.get(name) != token_id:

@@ -20,12 +20,18 @@ from openvino import opset13 as op
 from kandong.vlm.checkpoint import Weight, to_f32
 from kandong.vlm.config import VisionConfig
 from kandong.vlm.device import run_in_place
-from kandong.vlm.language import Take, named_parameter
-from kandong.vlm.ops import Value, WeightType, i32_constant, layer_norm, linear, rotate
+from kandong.vlm.language import named_parameter
+from kandong.vlm.memory import trim_freed_memory
+from kandong.vlm.ops import i32_constant, layer_norm, linear, rotate
 from kandong.vlm.pixels import Patches
 from kandong.vlm.positions import interpolate_learned_positions, patch_rotary_tables
+from kandong.vlm.weights import Value, WeightSource, WeightType
 
+# Two layers of a picture of 1024×1024 take about half a second on two cores: nobody waits longer for a turn. Longer
+# graphs would need less work space (each keeps its own): 1, 2, 3 and 6 layers keep 1.6, 1.2, 0.9 and 0.6 GB.
+LAYERS_PER_STAGE = 2
 LAYER_NORM_EPS = 1e-6  # fixed in the reference (Qwen3VLVisionBlock, Qwen3VLVisionPatchMerger)
+LEARNED_POSITIONS = "model.visual.pos_embed.weight"
 Compile = Callable[[ov.Model], Any]
 
 
@@ -41,43 +47,72 @@ class VisionFeatures:
     deepstack: NDArray[np.float32]
 
 
-def _bias(take: Take, name: str) -> tuple[Weight, Weight]:
-    return take(f"{name}.weight"), take(f"{name}.bias")
+def _affine(source: WeightSource, name: str) -> tuple[Weight, Weight]:
+    """Give scale and shift of a norm."""
+    return source.tensor(f"{name}.weight"), source.tensor(f"{name}.bias")
 
 
-def build_patch_embedding(config: VisionConfig, take: Take, weight_type: WeightType) -> ov.Model:
+def _linear(x: Value, source: WeightSource, name: str, weight_type: WeightType) -> Value:
+    return linear(x, source.matrix([f"{name}.weight"], weight_type), source.tensor(f"{name}.bias"))
+
+
+def build_patch_embedding(config: VisionConfig, source: WeightSource, weight_type: WeightType) -> ov.Model:
     """Build patches ``(P, patch_dim)`` + learned positions ``(P, hidden)`` → hidden; the Conv3d is one matrix."""
     patches = named_parameter("patches", [-1, config.patch_dim])
     positions = named_parameter("positions", [-1, config.hidden_size])
-    kernel, bias = _bias(take, "model.visual.patch_embed.proj")
-    hidden = op.add(linear(patches, kernel.reshape(config.hidden_size, -1), weight_type, bias), positions)
+    hidden = op.add(_linear(patches, source, "model.visual.patch_embed.proj", weight_type), positions)
     return _model(hidden, [patches, positions], "kandong_patch_embedding")
 
 
-def build_block(config: VisionConfig, index: int, take: Take, weight_type: WeightType) -> ov.Model:
-    """Build one layer (Qwen3VLVisionBlock): hidden ``(P, hidden)``, cos and sin ``(P, 1, head_dim)`` → hidden."""
+def plan_groups(config: VisionConfig, num_layers: int) -> list[range]:
+    """Cut the layers into groups of up to ``num_layers`` that are run in one go; a tap is the last of its group."""
+    groups, start = [], 0
+    for layer in range(config.depth):
+        is_end = layer in config.deepstack_visual_indexes or layer == config.depth - 1
+        if is_end or layer + 1 - start == num_layers:
+            groups.append(range(start, layer + 1))
+            start = layer + 1
+    return groups
+
+
+def build_layers(config: VisionConfig, layers: range, source: WeightSource, weight_type: WeightType) -> ov.Model:
+    """Build some layers in a row: hidden ``(P, hidden)``, cos and sin ``(P, 1, head_dim)`` → hidden."""
     hidden = named_parameter("hidden", [-1, config.hidden_size])
     cos = named_parameter("cos", [-1, 1, config.head_dim])
     sin = named_parameter("sin", [-1, 1, config.head_dim])
+    x = hidden
+    for index in layers:
+        x = _layer(config, index, x, (cos, sin), source, weight_type)
+    return _model(x, [hidden, cos, sin], f"kandong_vision_layers_{layers.start}")
+
+
+def _layer(
+    config: VisionConfig,
+    index: int,
+    hidden: Value,
+    rotary: tuple[Value, Value],
+    source: WeightSource,
+    weight_type: WeightType,
+) -> Value:
+    """Build one layer (Qwen3VLVisionBlock): attention and MLP, each normalised first."""
     name = f"model.visual.blocks.{index}"
-    x = layer_norm(hidden, *_bias(take, f"{name}.norm1"), LAYER_NORM_EPS)
-    qkv = linear(x, *_typed(take, f"{name}.attn.qkv", weight_type))
+    x = layer_norm(hidden, *_affine(source, f"{name}.norm1"), LAYER_NORM_EPS)
+    qkv = _linear(x, source, f"{name}.attn.qkv", weight_type)
     shape = i32_constant([-1, 3, config.num_heads, config.head_dim])
     parts = op.split(op.reshape(qkv, shape, False), i32_constant(1), 3)
     q, k, v = (op.squeeze(part, i32_constant([1])) for part in parts.outputs())
-    q, k = rotate(q, cos, sin, config.head_dim), rotate(k, cos, sin, config.head_dim)
+    q, k = rotate(q, *rotary, config.head_dim), rotate(k, *rotary, config.head_dim)
     q, k, v = (op.unsqueeze(op.transpose(t, i32_constant([1, 0, 2])), i32_constant(0)) for t in (q, k, v))
     attended = op.scaled_dot_product_attention(q, k, v)
     flat = op.reshape(op.transpose(attended, i32_constant([0, 2, 1, 3])), i32_constant([-1, config.hidden_size]), False)
-    after = op.add(hidden, linear(flat, *_typed(take, f"{name}.attn.proj", weight_type)))
-    x = layer_norm(after, *_bias(take, f"{name}.norm2"), LAYER_NORM_EPS)
-    x = op.gelu(linear(x, *_typed(take, f"{name}.mlp.linear_fc1", weight_type)), "tanh")
-    after = op.add(after, linear(x, *_typed(take, f"{name}.mlp.linear_fc2", weight_type)))
-    return _model(after, [hidden, cos, sin], f"kandong_vision_block_{index}")
+    hidden = op.add(hidden, _linear(flat, source, f"{name}.attn.proj", weight_type))
+    x = layer_norm(hidden, *_affine(source, f"{name}.norm2"), LAYER_NORM_EPS)
+    x = op.gelu(_linear(x, source, f"{name}.mlp.linear_fc1", weight_type), "tanh")
+    return op.add(hidden, _linear(x, source, f"{name}.mlp.linear_fc2", weight_type))
 
 
 def build_merger(
-    config: VisionConfig, name: str, take: Take, weight_type: WeightType, *, normalise_merged: bool
+    config: VisionConfig, name: str, source: WeightSource, weight_type: WeightType, *, normalise_merged: bool
 ) -> ov.Model:
     """Build a merger (Qwen3VLVisionPatchMerger): hidden ``(P, hidden)`` → ``(P / 4, out_hidden)``.
 
@@ -85,47 +120,69 @@ def build_merger(
     """
     hidden = named_parameter("hidden", [-1, config.hidden_size])
     wide = i32_constant([-1, config.hidden_size * config.merge_unit])
-    norm = _bias(take, f"{name}.norm")
+    norm = _affine(source, f"{name}.norm")
     if normalise_merged:
         x = layer_norm(op.reshape(hidden, wide, False), *norm, LAYER_NORM_EPS)
     else:
         x = op.reshape(layer_norm(hidden, *norm, LAYER_NORM_EPS), wide, False)
-    x = op.gelu(linear(x, *_typed(take, f"{name}.linear_fc1", weight_type)), "erf")
-    return _model(linear(x, *_typed(take, f"{name}.linear_fc2", weight_type)), [hidden], "kandong_merger")
-
-
-def _typed(take: Take, name: str, weight_type: WeightType) -> tuple[Weight, WeightType, Weight]:
-    weight, bias = _bias(take, name)
-    return weight, weight_type, bias
+    x = op.gelu(_linear(x, source, f"{name}.linear_fc1", weight_type), "erf")
+    return _model(_linear(x, source, f"{name}.linear_fc2", weight_type), [hidden], "kandong_merger")
 
 
 def _model(result: Value, parameters: list[Value], name: str) -> ov.Model:
     return ov.Model([op.result(result)], parameters, name)
 
 
+@dataclass(frozen=True)
+class TowerModels:
+    """The tower's graphs before compilation. ``tap_mergers`` go by the layer that is tapped."""
+
+    embedding: ov.Model
+    groups: list[tuple[range, ov.Model]]
+    merger: ov.Model
+    tap_mergers: dict[int, ov.Model]
+
+
+def build_tower(config: VisionConfig, source: WeightSource, weight_type: WeightType) -> TowerModels:
+    """Build all graphs. int4 is kept for the language model: the tower is int8 then."""
+    if weight_type is WeightType.INT4:
+        weight_type = WeightType.INT8
+    root = "model.visual"
+    return TowerModels(
+        embedding=build_patch_embedding(config, source, weight_type),
+        groups=[
+            (layers, build_layers(config, layers, source, weight_type))
+            for layers in plan_groups(config, LAYERS_PER_STAGE)
+        ],
+        merger=build_merger(config, f"{root}.merger", source, weight_type, normalise_merged=False),
+        tap_mergers={
+            layer: build_merger(config, f"{root}.deepstack_merger_list.{i}", source, weight_type, normalise_merged=True)
+            for i, layer in enumerate(config.deepstack_visual_indexes)
+        },
+    )
+
+
 class VisionTower:
     """The compiled tower. One thread at a time may use it."""
 
-    def __init__(self, config: VisionConfig, take: Take, weight_type: WeightType, compile_graph: Compile) -> None:
-        """Build and compile all graphs. int4 is kept for the language model: the tower stays int8 then."""
-        if weight_type is WeightType.INT4:
-            weight_type = WeightType.INT8
+    def __init__(
+        self, config: VisionConfig, source: WeightSource, weight_type: WeightType, compile_graph: Compile
+    ) -> None:
+        """Build and compile all graphs."""
         self.config = config
-        self._learned = to_f32(take("model.visual.pos_embed.weight"))
+        self._learned = to_f32(source.tensor(LEARNED_POSITIONS))
+        models = build_tower(config, source, weight_type)
 
-        def request(model: ov.Model) -> Any:
-            return compile_graph(model).create_infer_request()
+        def layers(model: ov.Model) -> _Graph:
+            return _Graph(compile_graph(model), config.hidden_size, 1)
 
-        self._embed = request(build_patch_embedding(config, take, weight_type))
-        self._blocks = [request(build_block(config, i, take, weight_type)) for i in range(config.depth)]
-        root = "model.visual"
-        self._merger = request(build_merger(config, f"{root}.merger", take, weight_type, normalise_merged=False))
-        self._tap_mergers = {
-            layer: request(
-                build_merger(config, f"{root}.deepstack_merger_list.{i}", take, weight_type, normalise_merged=True)
-            )
-            for i, layer in enumerate(config.deepstack_visual_indexes)
-        }
+        def merger(model: ov.Model) -> _Graph:
+            return _Graph(compile_graph(model), config.out_hidden_size, config.merge_unit)
+
+        self._embed = layers(models.embedding)
+        self._groups = [(indices, layers(model)) for indices, model in models.groups]
+        self._merger = merger(models.merger)
+        self._tap_mergers = {layer: merger(model) for layer, model in models.tap_mergers.items()}
 
     def start(self, patches: Patches) -> VisionPass:
         """Begin a picture; its stages are run by ``VisionPass.step``."""
@@ -140,7 +197,7 @@ class VisionTower:
 
 
 class VisionPass:
-    """One picture on its way through the tower. Stages: patch embedding, then one layer each, then the merger.
+    """One picture on its way through the tower. Stages: patch embedding, groups of layers, the merger.
 
     Holds the hidden state itself, so any number of passes may be under way; each step copies nothing but the result.
     """
@@ -157,7 +214,7 @@ class VisionPass:
     @property
     def num_stages(self) -> int:
         """Number of steps that the whole picture takes."""
-        return self._tower.config.depth + 2
+        return len(self._tower._groups) + 2
 
     @property
     def num_stages_done(self) -> int:
@@ -171,28 +228,44 @@ class VisionPass:
 
     def step(self) -> None:
         """Run the next stage."""
-        tower, layer = self._tower, self._stage - 1
+        tower, num_patches = self._tower, len(self._patches.values)
         if self._hidden is None:
             learned = interpolate_learned_positions(
                 tower._learned, self._patches.grid_height, self._patches.grid_width, tower.config
             )
-            self._hidden = _run(tower._embed, patches=self._patches.values, positions=learned)
-        elif layer < tower.config.depth:
-            self._hidden = _run(tower._blocks[layer], hidden=self._hidden, cos=self._cos, sin=self._sin)
-            if layer in tower._tap_mergers:
-                self._taps.append(_run(tower._tap_mergers[layer], hidden=self._hidden))
+            self._hidden = tower._embed.run(num_patches, patches=self._patches.values, positions=learned)
+        elif self._stage <= len(tower._groups):
+            layers, graph = tower._groups[self._stage - 1]
+            self._hidden = graph.run(num_patches, hidden=self._hidden, cos=self._cos, sin=self._sin)
+            if (tap := tower._tap_mergers.get(layers[-1])) is not None:
+                self._taps.append(tap.run(num_patches, hidden=self._hidden))
         else:
-            self._merged = _run(tower._merger, hidden=self._hidden)
+            self._merged = tower._merger.run(num_patches, hidden=self._hidden)
         self._stage += 1
 
     def features(self) -> VisionFeatures:
         """Give the result after the last stage."""
         assert self._merged is not None, "features() before the last stage"
+        trim_freed_memory()
         return VisionFeatures(self._merged, np.stack(self._taps))
 
 
-def _run(request: Any, **inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run a graph and copy its only output, which the request would overwrite the next time."""
-    run_in_place(request, inputs)
-    output: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
-    return output
+class _Graph:
+    """A compiled graph with one output of ``width`` columns, for pictures of any size."""
+
+    def __init__(self, compiled: Any, width: int, patches_per_row: int) -> None:
+        self._compiled = compiled
+        self._request = compiled.create_infer_request()
+        self._width = width
+        self._patches_per_row = patches_per_row
+
+    def run(self, num_patches: int, **inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the graph into a new array ``(num_patches / patches_per_row, width)``.
+
+        A chain of graphs would keep the work space of each one, 4 GB together for a picture of 1024×1024; so it is
+        given back after each run, which costs no measurable time.
+        """
+        output = np.empty((num_patches // self._patches_per_row, self._width), np.float32)
+        run_in_place(self._request, inputs, output)
+        self._compiled.release_memory()
+        return output
