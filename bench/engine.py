@@ -69,6 +69,12 @@ class Peer:
         self._process.stdin.flush()
         return self._read()
 
+    def peak_bytes(self) -> int | None:
+        """Read the largest resident memory of the process so far, where the system tells it."""
+        status = Path(f"/proc/{self._process.pid}/status")
+        lines = status.read_text("ascii").splitlines() if status.is_file() else []
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
+
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
@@ -151,11 +157,15 @@ def main() -> None:
     run_round(peers, listed, None)
     for _ in range(arguments.rounds):
         run_round(peers, listed, times)
+    memory = {peer.name: peer.peak_bytes() for peer in peers}
+    loads = {peer.name: peer.ready.get("load_ms") for peer in peers}
     for peer in peers:
         peer.close()
     rows = report(times, names)
+    print("peak memory", {name: f"{(value or 0) / 2**30:.2f} GiB" for name, value in memory.items()})
     about = {"date": time.strftime("%Y-%m-%d"), "machine": platform.processor() or platform.machine()}
-    arguments.output.write_text(json.dumps({**about, "rows": rows}, ensure_ascii=False, indent=1), encoding="utf-8")
+    result = {**about, "load_ms": loads, "peak_bytes": memory, "rows": rows}
+    arguments.output.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from kandong import Kandong
 from kandong.types import Picture
-from kandong.vlm.device import Compute, Precision
-from kandong.vlm.engine import Answer, Engine, EngineOptions, Request
+from kandong.vlm.engine import Answer, Engine, Request
 from kandong.vlm.pixels import Patches, PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.sampling import SamplingParameters
@@ -90,8 +90,8 @@ def main() -> None:
     parser.add_argument("--precision", default="int8")
     parser.add_argument("--compute", default=None)
     arguments = parser.parse_args()
-    compute = None if arguments.compute is None else Compute(arguments.compute)
-    engine = Engine(arguments.checkpoint, EngineOptions(Precision(arguments.precision), compute))
+    kandong = Kandong(arguments.checkpoint, precision=arguments.precision, compute=arguments.compute)
+    engine = kandong.engine
     ours = Ours(engine)
     commands = {"ask": ours.ask, "prefill": ours.prefill, "vision": ours.vision}
     _write({"event": "ready", "load_ms": engine.load_ms, "numerics": str(engine.numerics)})

@@ -5,6 +5,7 @@ Owns: the prompt and its commands. Must not know: graphs, tokens.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,7 +91,8 @@ class _Conversation:
         """Read until the end of input or /quit. At a terminal an error is shown and the conversation goes on."""
         if self._is_terminal:
             print("/help lists the commands.", file=sys.stderr)
-            import readline  # noqa: F401 (gives input() its line editing)
+            with contextlib.suppress(ImportError):  # gives input() its line editing; Windows has its own
+                import readline  # noqa: F401
         while (text := self._read()) is not None:
             try:
                 if text == "/quit":
