@@ -19,10 +19,10 @@ from kandong.reading.images import load_picture
 from kandong.types import Picture
 from kandong.vlm.decoder import Chunk
 from kandong.vlm.device import Precision
-from kandong.vlm.engine import Engine, EngineOptions, Request, _features_within
-from kandong.vlm.kvcache import num_blocks_for
+from kandong.vlm.engine import Engine, EngineOptions, _features_within
 from kandong.vlm.pixels import Patches, make_patches
 from kandong.vlm.prompt import Message, PicturePart, TextPart
+from kandong.vlm.request import Request
 from kandong.vlm.sampling import SamplingParameters
 from kandong.vlm.vision import VisionFeatures
 
@@ -91,8 +91,7 @@ def inspect(engine: Engine, request: Request, rows: Sequence[int], chunk_tokens:
     patches = [make_patches(p.rgb, engine.config.pixels, request.budget) for p in plan.pictures]
     features = [engine.tower.encode(p) for p in patches]
     total = len(plan.token_ids)
-    engine._reserve(total)
-    blocks = engine.decoder.cache.allocate(num_blocks_for(total))
+    blocks = engine._allocate(total)
     size = chunk_tokens or total
     collected = []
     for start in range(0, total, size):

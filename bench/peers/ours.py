@@ -19,9 +19,10 @@ from PIL import Image
 
 from kandong import Kandong
 from kandong.types import Picture
-from kandong.vlm.engine import Answer, Engine, Request
+from kandong.vlm.engine import Engine
 from kandong.vlm.pixels import Patches, PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
+from kandong.vlm.request import Answer, Request
 from kandong.vlm.sampling import SamplingParameters
 
 Reply = dict[str, object]

@@ -7,12 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kandong.errors import InputError, KandongError, PromptTooLongError
+from kandong.errors import InputError, KandongError, PromptTooLongError, ResourceError
 from kandong.types import Picture
 from kandong.vlm.device import Compute, Precision, resolve_numerics
-from kandong.vlm.engine import Answer, Engine, EngineOptions, Event, Progress, Request, TextPiece
+from kandong.vlm.engine import Engine, EngineOptions
+from kandong.vlm.kvcache import num_blocks_for
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
+from kandong.vlm.request import Answer, Event, Progress, Request, TextPiece
 from kandong.vlm.sampling import SamplingParameters
 from kandong.vlm.vision import LAYERS_PER_STAGE, plan_groups
 from tests.inspection import GOLDEN, golden_arrays, golden_engine, golden_request
@@ -181,3 +183,35 @@ def test_every_precision_answers(precision: Precision, compute: Compute | None) 
     _, answer = run(engine, golden_request("square", SamplingParameters(max_tokens=4, ignore_eos=True)))
     assert answer.num_generated_tokens == 4
     assert engine.numerics.kv_cache == {"bf16": "bf16", "f32": "f16"}[engine.numerics.compute] or precision == "f32"
+
+
+def test_cache_grows_in_the_middle_of_an_answer_without_changing_it() -> None:
+    long = SamplingParameters(max_tokens=60, ignore_eos=True)
+    expected = run(golden_engine("tied"), golden_request("large", long))[1].token_ids
+    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, context_tokens=200))
+    cache = engine.decoder.cache
+    # All but what the prompt needs is taken away, so that decoding has to grow the tensors.
+    taken = cache.allocate(cache.num_free - num_blocks_for(len(engine._plan(golden_request("large")).token_ids)))
+    num_before = cache.num_blocks
+    assert run(engine, golden_request("large", long))[1].token_ids == expected
+    assert cache.num_blocks > num_before
+    cache.release(taken)
+    assert all_blocks_free(engine)
+
+
+def test_memory_that_does_not_suffice_is_a_resource_error_and_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, context_tokens=4096))
+    expected = run(engine, golden_request("square", SamplingParameters(max_tokens=5)))[1].token_ids
+    cache = engine.decoder.cache
+    taken = cache.allocate(cache.num_free)
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_grown", no_memory)
+        with pytest.raises(ResourceError, match="Not enough memory") as caught:
+            run(engine, golden_request("square"))
+        assert caught.value.retryable
+    cache.release(taken)
+    assert run(engine, golden_request("square", SamplingParameters(max_tokens=5)))[1].token_ids == expected

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from kandong.vlm.engine import Answer
+from kandong.vlm.request import Answer
 from kandong.vlm.sampling import SamplingParameters
 from tests.inspection import (
     CASES,

@@ -18,9 +18,10 @@ from kandong.reading.images import decode_picture, load_picture
 from kandong.runtime.prepared import discard_damaged, prepare_model
 from kandong.types import Picture
 from kandong.vlm.device import Compute, Precision
-from kandong.vlm.engine import Answer, Engine, EngineOptions, Event, Progress, Request, TextPiece
+from kandong.vlm.engine import Engine, EngineOptions
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
+from kandong.vlm.request import Answer, Event, Progress, Request, TextPiece
 from kandong.vlm.sampling import SamplingParameters
 
 __all__ = ["Answer", "Chat", "Event", "Kandong", "PictureSource", "Progress", "TextPiece"]

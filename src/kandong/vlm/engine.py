@@ -9,10 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +25,21 @@ from kandong.vlm.memory import forgetting
 from kandong.vlm.opening import open_model
 from kandong.vlm.pixels import Patches, PixelBudget, make_patches, plan_grid
 from kandong.vlm.positions import PictureSpan, prompt_positions
-from kandong.vlm.prompt import Message, PromptEncoder
+from kandong.vlm.prompt import PromptEncoder
+from kandong.vlm.request import (
+    Answer,
+    Clock,
+    Event,
+    FinishReason,
+    PictureReport,
+    Progress,
+    Request,
+    TextPiece,
+)
 from kandong.vlm.sampling import Sampler, SamplingParameters
 from kandong.vlm.stream import TextStream
 from kandong.vlm.vision import VisionFeatures, VisionTower
 
-FinishReason = Literal["stop", "length"]
-Stage = Literal["vision", "prefill"]
 ReportLoading = Callable[[str], None]
 
 
@@ -46,104 +53,6 @@ class EngineOptions:
     context_tokens: int = 32_768
     prefill_chunk_tokens: int = 1_024
     max_cached_pictures: int = 8
-
-
-@dataclass(frozen=True)
-class Request:
-    """One question: a conversation whose picture parts index ``pictures``."""
-
-    messages: Sequence[Message]
-    pictures: Sequence[Picture] = ()
-    sampling: SamplingParameters = field(default_factory=SamplingParameters)
-    budget: PixelBudget = field(default_factory=PixelBudget)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a stage has come: layers of the tower over all pictures, or tokens of the prompt."""
-
-    stage: Stage
-    num_done: int
-    num_total: int
-
-
-@dataclass(frozen=True)
-class TextPiece:
-    """Text that is certain: whole characters, no part of a stop string."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class PictureReport:
-    """What the model saw of a picture; the grid counts tokens, each 32×32 pixels of the resized picture."""
-
-    width_px: int
-    height_px: int
-    grid_rows: int
-    grid_columns: int
-    num_tokens: int
-    is_cached: bool
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Milliseconds by stage. ``first_token_ms`` counts from the request's start."""
-
-    preprocess_ms: float
-    vision_ms: float
-    prefill_ms: float
-    decode_ms: float
-    first_token_ms: float
-    total_ms: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The end of a request: the whole text and all that is known about how it came to be.
-
-    ``token_ids`` are those generated, with the end token if there was one.
-    """
-
-    text: str
-    finish_reason: FinishReason
-    num_prompt_tokens: int
-    num_picture_tokens: int
-    token_ids: tuple[int, ...]
-    pictures: tuple[PictureReport, ...]
-    timings: Timings
-
-    @property
-    def num_generated_tokens(self) -> int:
-        """Number of tokens that were generated, the end token included."""
-        return len(self.token_ids)
-
-
-Event = Progress | TextPiece | Answer
-
-
-@dataclass
-class _Clock:
-    """Adds up the time of each stage."""
-
-    started: float = field(default_factory=time.perf_counter)
-    spent: dict[str, float] = field(default_factory=dict)
-    first_token: float | None = None
-
-    def add(self, stage: str, since: float) -> None:
-        self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - since
-
-    def mark_first_token(self) -> None:
-        if self.first_token is None:
-            self.first_token = time.perf_counter()
-
-    def timings(self) -> Timings:
-        now = time.perf_counter()
-        stages = {
-            f"{name}_ms": self.spent.get(name, 0.0) * 1e3 for name in ("preprocess", "vision", "prefill", "decode")
-        }
-        first_ms = ((self.first_token or now) - self.started) * 1e3
-        return Timings(**stages, first_token_ms=first_ms, total_ms=(now - self.started) * 1e3)
 
 
 @dataclass(frozen=True)
@@ -210,7 +119,7 @@ class Engine:
                 self._owner = None
 
     def _generate(self, request: Request) -> Iterator[Event]:
-        clock = _Clock()
+        clock = Clock()
         plan = self._plan(request)
         clock.add("preprocess", clock.started)
         reports: list[PictureReport] = []
@@ -219,8 +128,7 @@ class Engine:
             encoded, is_cached = yield from self._see(picture, request.budget, clock, i, len(plan.spans))
             features.append(encoded)
             reports.append(_report(picture, span, is_cached))
-        self._reserve(len(plan.token_ids) + plan.max_new_tokens)
-        blocks = self.decoder.cache.allocate(num_blocks_for(len(plan.token_ids) + plan.max_new_tokens))
+        blocks = self._allocate(len(plan.token_ids))
         try:
             logits = yield from self._prefill(plan, features, blocks, clock)
             text, reason, generated = yield from self._decode(plan, request.sampling, logits, blocks, clock)
@@ -267,7 +175,7 @@ class Engine:
         return _Plan(ids, spans, pictures, positions, next_position, min(request.sampling.max_tokens, room))
 
     def _see(
-        self, picture: Picture, budget: PixelBudget, clock: _Clock, index: int, num_pictures: int
+        self, picture: Picture, budget: PixelBudget, clock: Clock, index: int, num_pictures: int
     ) -> Generator[Progress, None, tuple[VisionFeatures, bool]]:
         """Encode a picture stage by stage, or find its features; returns them and whether they were found."""
         since = time.perf_counter()
@@ -291,15 +199,14 @@ class Engine:
             self._features.popitem(last=False)
         return features, False
 
-    def _reserve(self, num_tokens: int) -> None:
-        """Have enough blocks for one sequence; sizes double, so that few requests pay for it."""
-        needed = num_blocks_for(num_tokens)
-        if needed > self.decoder.cache.num_blocks:
-            limit = num_blocks_for(self.context_tokens)
-            self.decoder.cache.resize(max(needed, min(limit, 2 * self.decoder.cache.num_blocks)))
+    def _allocate(self, num_tokens: int) -> list[int]:
+        """Take blocks for so many tokens; the cache grows where it must. Errors: ``ResourceError``."""
+        num_blocks = num_blocks_for(num_tokens)
+        self.decoder.cache.ensure_free(num_blocks, num_blocks_for(self.context_tokens))
+        return self.decoder.cache.allocate(num_blocks)
 
     def _prefill(
-        self, plan: _Plan, features: list[VisionFeatures], blocks: list[int], clock: _Clock
+        self, plan: _Plan, features: list[VisionFeatures], blocks: list[int], clock: Clock
     ) -> Generator[Progress, None, NDArray[np.float32]]:
         """Run the prompt in chunks; returns the logits ``(vocabulary,)`` of its last token."""
         total, size = len(plan.token_ids), self.options.prefill_chunk_tokens
@@ -327,7 +234,7 @@ class Engine:
         sampling: SamplingParameters,
         logits: NDArray[np.float32],
         blocks: list[int],
-        clock: _Clock,
+        clock: Clock,
     ) -> Generator[TextPiece, None, tuple[str, FinishReason, list[int]]]:
         """Generate until an end token, a stop string or the limit; returns text, finish reason and tokens."""
         sampler = Sampler(sampling, plan.token_ids)
@@ -359,6 +266,8 @@ class Engine:
     def _next_logits(self, plan: _Plan, generated: list[int], blocks: list[int]) -> NDArray[np.float32]:
         """Run the last generated token; gives logits ``(vocabulary,)`` for the one after it."""
         offset = len(generated) - 1
+        if num_blocks_for(len(plan.token_ids) + len(generated)) > len(blocks):
+            blocks += self._allocate(1)
         positions = np.full((3, 1), plan.next_position + offset, np.int64)
         chunk = Chunk(generated[-1:], positions, len(plan.token_ids) + offset, blocks, [0])
         logits: NDArray[np.float32] = self.decoder.run([chunk])[0]
@@ -372,8 +281,8 @@ class Engine:
 
     def _warm_up_language(self) -> None:
         """Prefill and decode once, for the same reason; leaves room for a short conversation in the cache."""
-        self._reserve(min(2 * 1024, self.context_tokens))
-        blocks = self.decoder.cache.allocate(num_blocks_for(33))
+        self.decoder.cache.release(self._allocate(min(2 * 1024, self.context_tokens)))
+        blocks = self._allocate(33)
         for num_past, length in ((0, 32), (32, 1)):
             positions = np.tile(np.arange(num_past, num_past + length), (3, 1))
             self.decoder.run([Chunk([0] * length, positions, num_past, blocks, [length - 1])])

@@ -34,6 +34,7 @@ class KVCache:
                 # The plugin has filled in everything but the number of blocks.
                 shape = [dimension.get_length() for dimension in list(port.partial_shape)[1:]]
                 self._layouts[name] = (port.element_type, shape)
+        self._tensors: dict[str, Any] = {}
         self._free: list[int] = []
         self.num_blocks = 0
 
@@ -46,24 +47,40 @@ class KVCache:
             total += values * element_type.size
         return total
 
-    def resize(self, num_blocks: int) -> None:
-        """Allocate ``num_blocks`` blocks anew; every block must be free. Errors: ``ResourceError``."""
-        assert len(self._free) == self.num_blocks, "resize while blocks are in use"
+    def ensure_free(self, num_blocks: int, max_blocks: int) -> None:
+        """Have so many blocks free, growing the tensors if need be; what is in use keeps its numbers and content.
+
+        Growth doubles, up to ``max_blocks`` or what is needed, so that few answers pay for the copy.
+        Errors: ``ResourceError`` if memory does not suffice; then everything is as before.
+        """
+        missing = num_blocks - len(self._free)
+        if missing <= 0:
+            return
+        total = max(self.num_blocks + missing, min(2 * self.num_blocks, max_blocks))
         try:
-            for name, (element_type, shape) in self._layouts.items():
-                tensor = ov.Tensor(element_type, ov.Shape([num_blocks, *shape]))
-                # The operator multiplies unused places by zero, and garbage could be NaN.
-                tensor.data.view(np.uint8)[...] = 0
-                self._request.set_tensor(name, tensor)
+            grown = {name: self._grown(name, total) for name in self._layouts}
         except (MemoryError, RuntimeError):
-            needed_gib = num_blocks * self.block_bytes / 2**30
             raise ResourceError(
-                f"Not enough memory for the keys and values of {num_blocks * BLOCK_TOKENS:,} tokens "
-                f"({needed_gib:.1f} GiB).",
+                f"Not enough memory for the keys and values of {total * BLOCK_TOKENS:,} tokens "
+                f"({total * self.block_bytes / 2**30:.1f} GiB).",
                 hint="Use fewer or smaller pictures, a shorter text, or a smaller max_tokens.",
             ) from None
-        self.num_blocks = num_blocks
-        self._free = list(range(num_blocks - 1, -1, -1))
+        for name, tensor in grown.items():
+            self._request.set_tensor(name, tensor)
+        self._tensors = grown
+        self._free = [*range(total - 1, self.num_blocks - 1, -1), *self._free]
+        self.num_blocks = total
+
+    def _grown(self, name: str, num_blocks: int) -> Any:
+        element_type, shape = self._layouts[name]
+        tensor = ov.Tensor(element_type, ov.Shape([num_blocks, *shape]))
+        # One row of bytes a block: numpy lacks some of the element types.
+        content = tensor.data.view(np.uint8).reshape(num_blocks, -1)
+        if self.num_blocks:
+            content[: self.num_blocks] = self._tensors[name].data.view(np.uint8).reshape(self.num_blocks, -1)
+        # The operator multiplies unused places by zero, and garbage could be NaN.
+        content[self.num_blocks :] = 0
+        return tensor
 
     def allocate(self, num_blocks: int) -> list[int]:
         """Take blocks from the free list, which must hold enough."""
