@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -80,3 +83,21 @@ def test_sequences_of_one_step_do_not_see_each_other(checkpoint: str) -> None:
         decoder.cache.release(table)
     assert together.shape == alone.shape
     assert np.abs(together - alone).max() <= 2e-4
+
+
+def operator_types(compiled: Any) -> Counter[str]:
+    """Count the kinds of operators that the plugin runs."""
+    nodes = compiled.get_runtime_model().get_ordered_ops()
+    return Counter(node.get_rt_info()["layerType"].astype(str) for node in nodes)
+
+
+def test_the_plugin_fuses_what_the_graphs_are_shaped_for() -> None:
+    engine = golden_engine("tied", "int8")
+    num_layers = engine.config.text.num_hidden_layers
+    found = operator_types(engine.decoder._request.get_compiled_model())
+    assert found["RoPE"] == 2 * num_layers
+    assert found["RMS"] == 4 * num_layers + 1
+    for layers, graph in engine.tower._groups:
+        found = operator_types(graph._compiled)
+        assert found["RoPE"] == 2 * len(layers)
+        assert found["MVN"] == 2 * len(layers)

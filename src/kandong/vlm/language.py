@@ -6,7 +6,7 @@ are free.
 Inputs (T tokens of all sequences in a row, R sampled rows, D taps, H hidden size, d head size):
     embeds       f32 (T, H)      embedded tokens, picture tokens already replaced by merged features
     deepstack    f32 (D, T, H)   added after layers 0..D-1; zero for text
-    cos, sin     f32 (T, 1, d)   interleaved M-RoPE tables, see positions.py for the sign in sin
+    cos, sin     f32 (T, 1, d)   interleaved M-RoPE tables
     sample_rows  i32 (R,)        rows whose logits are wanted, gathered before the final norm and head
     and what PagedAttention takes: past_lens, subsequence_begins, block_indices, block_indices_begins, max_context_len,
     key_cache.i, value_cache.i.

@@ -47,9 +47,10 @@ def layer_norm(x: Value, weight: Weight, bias: Weight, eps: float) -> Value:
 def rotate(x: Value, cos: Value, sin: Value, head_dim: int) -> Value:
     """Apply rotary positions to ``(tokens, heads, head_dim)`` with tables ``(tokens, 1, head_dim)``.
 
-    The halves of a head are turned against each other. The reference negates one half (``rotate_half``); here the
-    first half of ``sin`` is negative instead, which spares a pass over the data.
+    The halves of a head are turned against each other, as in the reference's ``rotate_half``. The CPU plugin makes one
+    operator of exactly this form: the axis as a list with the number 2 (-1 is not recognised), the sign as a product.
     """
     half = head_dim // 2
-    first, second = op.variadic_split(x, i32_constant(-1), i32_constant([half, half])).outputs()
-    return op.add(op.multiply(x, cos), op.multiply(op.concat([second, first], -1), sin))
+    first, second = op.variadic_split(x, i32_constant([2]), i32_constant([half, half])).outputs()
+    turned = op.concat([op.multiply(second, f32_constant(-1.0)), first], -1)
+    return op.add(op.multiply(x, cos), op.multiply(turned, sin))

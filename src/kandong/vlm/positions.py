@@ -51,12 +51,9 @@ def interpolate_learned_positions(table: F32, grid_height: int, grid_width: int,
 
 
 def _tables(angles: F32) -> tuple[F32, F32]:
-    """Turn angles ``(n, head_dim / 2)`` into tables ``(n, 1, head_dim)``, both halves alike.
-
-    The first half of the sines is negated: ``ops.rotate`` swaps the halves of a head without a sign.
-    """
-    cos, sin = np.cos(angles)[:, None, :], np.sin(angles)[:, None, :]
-    return np.concatenate([cos, cos], axis=-1), np.concatenate([-sin, sin], axis=-1)
+    """Turn angles ``(n, head_dim / 2)`` into cosines and sines ``(n, 1, head_dim)``, both halves alike."""
+    both = np.concatenate([angles, angles], axis=-1)[:, None, :]
+    return np.cos(both), np.sin(both)
 
 
 def patch_rotary_tables(grid_height: int, grid_width: int, config: VisionConfig) -> tuple[F32, F32]:
