@@ -131,6 +131,9 @@ def main() -> None:
     parser.add_argument("--genai-export", type=Path, default=CACHE / "random-2b-genai-int8")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compute", action="append", choices=["bf16", "f32"], help="ours; default: both")
+    parser.add_argument(
+        "--only", default="", help="measure only what has one of these, separated by commas, in its name"
+    )
     parser.add_argument("--output", type=Path, default=CACHE / "engine.json")
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +155,7 @@ def main() -> None:
     names = [peer.name for peer in peers]
     for peer in peers:
         print(f"{peer.name}: {json.dumps(peer.ready)}")
-    listed = measurements(pictures)
+    listed = [m for m in measurements(pictures) if any(part in m.name for part in arguments.only.split(","))]
     times: dict[str, dict[str, list[float]]] = {m.name: {name: [] for name in names} for m in listed}
     run_round(peers, listed, None)
     for _ in range(arguments.rounds):
