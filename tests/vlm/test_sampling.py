@@ -107,12 +107,18 @@ def test_penalties_do_not_change_the_callers_logits() -> None:
         ("stop", ("",)),
         ("stop", ("x" * 300,)),
         ("stop", ("x",) * 17),
+        ("stop", (5,)),
     ],
 )
 def test_value_out_of_range_names_the_field(field: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
         SamplingParameters.from_options({field: value})
     assert field in caught.value.message or caught.value.field == field
+
+
+@pytest.mark.parametrize(("given", "taken"), [("元", ("元",)), (["a", "b"], ("a", "b")), (None, ()), ((), ())])
+def test_stop_may_be_one_string_or_several(given: object, taken: tuple[str, ...]) -> None:
+    assert SamplingParameters.from_options({"stop": given}).stop == taken
 
 
 def test_unknown_option_names_itself_and_the_known_ones() -> None:

@@ -66,17 +66,19 @@ class SamplingParameters:
         if len(self.stop) > MAX_STOP_STRINGS:
             raise InputError(f"{len(self.stop)} stop strings, allowed are {MAX_STOP_STRINGS}.", field="stop")
         for text in self.stop:
-            if not text or len(text) > MAX_STOP_CHARACTERS:
+            if not isinstance(text, str) or not 1 <= len(text) <= MAX_STOP_CHARACTERS:
                 raise InputError(f"A stop string must have 1 to {MAX_STOP_CHARACTERS} characters.", field="stop")
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> SamplingParameters:
-        """Make parameters from keywords; errors: ``InputError`` for an unknown name."""
+        """Make parameters from keywords; ``stop`` may be one string. Errors: ``InputError`` for an unknown name."""
         known = [f.name for f in fields(cls)]
         for name in options:
             if name not in known:
                 raise InputError(f"Unknown option {name!r}.", hint=f"Known are {', '.join(known)}.", field=name)
-        return cls(**options)
+        stop = options.get("stop", ())
+        texts = (stop,) if isinstance(stop, str) else tuple(stop or ())
+        return cls(**options | {"stop": texts})
 
 
 class Sampler:
