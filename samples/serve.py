@@ -29,8 +29,7 @@ def run() -> int:
             "\nMeanwhile, here is the engine at work on a tiny model of random weights: what it writes means nothing.",
             file=sys.stderr,
         )
-        shown = main(["ask", str(CARD), QUESTIONS[0], "--model", str(RANDOM_WEIGHTS), "--max-tokens", "16", "--json"])
-        return shown
+        return main(["ask", str(CARD), QUESTIONS[0], "--model", str(RANDOM_WEIGHTS), "--max-tokens", "16", "--json"])
     for question in QUESTIONS:
         print(f"samples/card.png — {question}", file=sys.stderr)
         if code := main(["ask", str(CARD), question, "--model", model]):
