@@ -31,7 +31,8 @@ def selftest(
     Exit code 0 if at least 80 % of the answers are right, 4 if the model cannot be loaded or does not read the cards.
     With --json: one object with every question, answer and truth.
     """
-    values = {"precision": precision, "compute": compute, "threads": threads, "context_tokens": 2_048}
+    values: dict[str, object] = {"precision": precision, "compute": compute, "threads": threads}
+    values["context_tokens"] = 2_048
     try:
         is_passed = _selftest(model, values, verbose=verbose, as_json=as_json)
     except KandongError as error:
