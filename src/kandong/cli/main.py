@@ -15,6 +15,7 @@ import typer
 from kandong import __version__
 from kandong.cli.ask import ask
 from kandong.cli.chat import chat
+from kandong.cli.doctor import doctor
 from kandong.cli.models import models
 from kandong.cli.output import ReaderGoneError, write_error
 from kandong.cli.pull import pull
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(chat)
 app.command()(pull)
+app.command()(doctor)
 app.command()(selftest)
 app.add_typer(models, name="models")
 
