@@ -17,14 +17,17 @@ from numpy.typing import NDArray
 
 from kandong.reading.images import load_picture
 from kandong.types import Picture
-from kandong.vlm.decoder import Chunk
+from kandong.vlm.decoder import Chunk, Decoder
 from kandong.vlm.device import Precision
-from kandong.vlm.engine import Engine, EngineOptions, _features_within
+from kandong.vlm.engine import Engine, EngineOptions
+from kandong.vlm.kvcache import num_blocks_for
 from kandong.vlm.pixels import Patches, make_patches
+from kandong.vlm.plan import PromptPlan, plan_prompt
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Request
 from kandong.vlm.sampling import SamplingParameters
-from kandong.vlm.vision import VisionFeatures
+from kandong.vlm.sequence import features_within
+from kandong.vlm.vision import VisionFeatures, VisionTower
 
 GOLDEN = Path(__file__).parent / "golden"
 CHECKPOINTS = ("tied", "untied")
@@ -64,6 +67,23 @@ def golden_arrays(checkpoint: str, case: str) -> dict[str, NDArray[Any]]:
         return dict(arrays)
 
 
+def plan_of(engine: Engine, request: Request) -> PromptPlan:
+    """Lay a request out as the engine does."""
+    return plan_prompt(engine.config, engine.prompts, request, engine.context_tokens)
+
+
+def tower_of(engine: Engine) -> VisionTower:
+    """Give the real tower, with all that it can do beyond what the engine needs."""
+    assert isinstance(engine.model.tower, VisionTower)
+    return engine.model.tower
+
+
+def decoder_of(engine: Engine) -> Decoder:
+    """Give the real language model, likewise."""
+    assert isinstance(engine.model.decoder, Decoder)
+    return engine.model.decoder
+
+
 @dataclass(frozen=True)
 class Inspection:
     """Intermediate values of one prompt."""
@@ -87,20 +107,23 @@ class Inspection:
 
 def inspect(engine: Engine, request: Request, rows: Sequence[int], chunk_tokens: int | None = None) -> Inspection:
     """Run a prompt, in chunks if wanted, and give the logits of some of its rows."""
-    plan = engine._plan(request)
-    patches = [make_patches(p.rgb, engine.config.pixels, request.budget) for p in plan.pictures]
-    features = [engine.tower.encode(p) for p in patches]
+    plan = plan_of(engine, request)
+    tower = tower_of(engine)
+    pictures = [p for p in plan.pictures if isinstance(p, Picture)]
+    patches = [make_patches(p.rgb, engine.config.pixels, request.budget) for p in pictures]
+    features = [tower.encode(p) for p in patches]
     total = len(plan.token_ids)
-    blocks = engine._allocate(total)
+    blocks = engine.language.pool.allocate(num_blocks_for(total))
+    assert blocks is not None
     size = chunk_tokens or total
     collected = []
     for start in range(0, total, size):
         end = min(start + size, total)
         wanted = [row - start for row in rows if start <= row < end]
-        placed = _features_within(plan.spans, features, start, end)
+        placed = features_within(plan.spans, features, start, end)
         chunk = Chunk(plan.token_ids[start:end], plan.positions[:, start:end], start, blocks, wanted, placed)
-        collected.append(engine.decoder.run([chunk]))
-    engine.decoder.cache.release(blocks)
+        collected.append(engine.model.decoder.run([chunk]))
+    engine.language.pool.release(blocks)
     return Inspection(plan.token_ids, plan.positions, patches, features, np.concatenate(collected))
 
 

@@ -17,6 +17,12 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     ├── DownloadError                 download_failed          exit 6
     │   ├── DownloadRefusedError      download_refused         exit 6
     │   └── DiskSpaceError            disk_full                exit 6
+    ├── EngineProcessError            engine_error             exit 7
+    │   ├── EngineLostError           engine_lost              exit 7
+    │   ├── EngineUnavailableError    engine_unavailable       exit 7
+    │   ├── QueueFullError            queue_full               exit 7
+    │   ├── DeadlineExceededError     deadline_exceeded        exit 7
+    │   └── PoisonRequestError        poison_request           exit 7
     └── CancelledError                cancelled                exit 130
 
 Messages never hold a memory address, a traceback or text of a third-party exception. A path appears only where the
@@ -147,6 +153,56 @@ class DiskSpaceError(DownloadError):
     code = "disk_full"
     http_status = 507
     retryable = False
+
+
+class EngineProcessError(KandongError):
+    """The engine's process did not carry a request to its end."""
+
+    code = "engine_error"
+    http_status = 503
+    exit_code = 7
+
+
+class EngineLostError(EngineProcessError):
+    """The engine died after a part of the answer had been handed out; the whole request can be sent again."""
+
+    code = "engine_lost"
+    retryable = True
+
+
+class EngineUnavailableError(EngineProcessError):
+    """There is no engine to take a request: it drains, is stopped, or died too often and rests."""
+
+    code = "engine_unavailable"
+    retryable = True
+
+
+class QueueFullError(EngineProcessError):
+    """As many requests wait as may wait; ``retry_after_s`` predicts when there is room."""
+
+    code = "queue_full"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int = 1
+    ) -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceededError(EngineProcessError):
+    """The request was not done by the time that its caller set."""
+
+    code = "deadline_exceeded"
+    http_status = 504
+    retryable = True
+
+
+class PoisonRequestError(EngineProcessError):
+    """The engine died of this very request twice: it is not tried again."""
+
+    code = "poison_request"
+    http_status = 422
 
 
 class CancelledError(KandongError):

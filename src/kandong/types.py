@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class PictureRef:
+    """A picture whose pixels are elsewhere, named by what ``Picture.digest`` gives; sizes in pixels."""
+
+    digest: str
+    height_px: int
+    width_px: int
+
+
+@dataclass(frozen=True)
 class Picture:
     """A decoded picture, as a person would see it.
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from kandong import Kandong
+from kandong.machine import Memory, read_memory, read_processor
 from kandong.models.catalogue import converted_folder, models_folder
 from kandong.runtime import doctor
 from kandong.runtime.doctor import Check, Status, examine
-from kandong.runtime.machine import Memory, read_memory, read_processor
 from kandong.runtime.model_sizes import GIB, KNOWN_SIZES, needed_memory_bytes, size_of
 from kandong.runtime.model_state import read_model_state
 from kandong.vlm.checkpoint import Checkpoint

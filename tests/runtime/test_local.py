@@ -46,8 +46,10 @@ def test_description_is_plain_json_with_all_that_was_promised(kd: Kandong) -> No
     described = kd.describe(kd.ask([CARD], "价格？", max_tokens=5))
     assert described["finish_reason"] == "length"
     assert described["usage"]["completion_tokens"] == 5
-    assert described["pictures"] == [{"width_px": 128, "height_px": 128, "grid": [4, 4], "tokens": 16, "cached": True}]
-    assert set(described["timings_ms"]) == {"load", "preprocess", "vision", "prefill", "decode", "first_token", "total"}
+    picture = {"width_px": 128, "height_px": 128, "grid": [4, 4], "tokens": 16, "cached": True, "origin": "memory"}
+    assert described["pictures"] == [picture]
+    stages = {"queue", "preprocess", "vision", "prefill", "decode"}
+    assert set(described["timings_ms"]) == {"load", "first_token", "total"} | stages
 
 
 def test_conversation_keeps_its_turns_and_takes_them_back(kd: Kandong) -> None:

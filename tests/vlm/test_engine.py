@@ -7,11 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kandong.errors import InputError, KandongError, PromptTooLongError, ResourceError
+from kandong.errors import InputError, PromptTooLongError
 from kandong.types import Picture
 from kandong.vlm.device import Compute, Precision, resolve_numerics
 from kandong.vlm.engine import Engine, EngineOptions
-from kandong.vlm.kvcache import num_blocks_for
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Answer, Event, Progress, Request, TextPiece
@@ -32,7 +31,8 @@ def ask(text: str, **sampling: object) -> Request:
 
 
 def all_blocks_free(engine: Engine) -> bool:
-    return engine.decoder.cache.num_free == engine.decoder.cache.num_blocks
+    engine.language.pool.check([])
+    return engine.language.pool.num_available == engine.language.pool.num_blocks
 
 
 def test_events_are_progress_then_text_then_one_answer() -> None:
@@ -42,10 +42,11 @@ def test_events_are_progress_then_text_then_one_answer() -> None:
     assert kinds == sorted(kinds, key=[Progress, TextPiece, Answer].index)
     stages = [e.stage for e in events if isinstance(e, Progress)]
     assert stages == ["vision"] * stages.count("vision") + ["prefill"] * stages.count("prefill")
-    assert stages.count("vision") == 2 * (len(plan_groups(engine.config.vision, LAYERS_PER_STAGE)) + 2)
+    assert stages.count("vision") == 2 * (len(plan_groups(engine.config.vision, LAYERS_PER_STAGE)) + 2) + 1
     assert "".join(e.text for e in events if isinstance(e, TextPiece)) == answer.text
     assert answer.num_generated_tokens <= 20
     times = answer.timings
+    assert times.queue_ms >= 0
     assert 0 < times.preprocess_ms + times.vision_ms + times.prefill_ms <= times.first_token_ms < times.total_ms
 
 
@@ -73,15 +74,17 @@ def test_near_duplicate_pictures_share_no_features() -> None:
         assert [p.is_cached for p in answer.pictures] == [False]
 
 
-def test_cached_pictures_are_bounded() -> None:
-    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, max_cached_pictures=2))
+def test_features_in_memory_are_bounded() -> None:
+    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, feature_memory_bytes=40_000))
+    held = []
     for i in range(4):
         picture = Picture(np.full((64, 64, 3), i, np.uint8), "PNG")
         run(
             engine,
             Request([Message("user", (PicturePart(0), TextPart("?")))], [picture], SamplingParameters(max_tokens=1)),
         )
-    assert len(engine._features) == 2
+        held.append(engine.telemetry()["feature_memory_bytes"])
+    assert 0 < held[0] < held[1] == held[3] <= 40_000
 
 
 def test_length_and_stop_are_told_apart() -> None:
@@ -110,7 +113,7 @@ def test_end_token_ends_the_answer_and_is_not_in_its_text(monkeypatch: pytest.Mo
 
 def test_closing_the_stream_at_any_event_frees_everything() -> None:
     engine = Engine(
-        GOLDEN / "tied", EngineOptions(precision=Precision.F32, prefill_chunk_tokens=16, max_cached_pictures=1)
+        GOLDEN / "tied", EngineOptions(precision=Precision.F32, prefill_chunk_tokens=16, feature_memory_bytes=0)
     )
     request = golden_request("two_pictures", SamplingParameters(max_tokens=12, ignore_eos=True))
     num_events = len(list(engine.generate(request)))
@@ -125,14 +128,18 @@ def test_closing_the_stream_at_any_event_frees_everything() -> None:
     assert answer.token_ids == expected.token_ids
 
 
-def test_second_answer_in_the_same_thread_is_refused_instead_of_waiting_for_ever() -> None:
+def test_two_answers_in_one_thread_take_turns() -> None:
     engine = golden_engine("tied")
-    stream = engine.generate(golden_request("square"))
-    next(stream)
-    with pytest.raises(KandongError, match="under way"):
-        next(engine.generate(golden_request("square")))
-    stream.close()  # type: ignore[attr-defined]
-    run(engine, golden_request("square", SamplingParameters(max_tokens=1)))
+    sampling = SamplingParameters(max_tokens=8, ignore_eos=True)
+    expected = [run(engine, golden_request(case, sampling))[1].token_ids for case in ("square", "large")]
+    streams = [engine.generate(golden_request(case, sampling)) for case in ("square", "large")]
+    ends: dict[int, Answer] = {}
+    while len(ends) < 2:
+        for i, stream in enumerate(streams):
+            event = next(stream, None)
+            if isinstance(event, Answer):
+                ends[i] = event
+    assert [ends[0].token_ids, ends[1].token_ids] == expected
 
 
 def test_prompt_over_the_context_is_refused_before_any_vision() -> None:
@@ -183,35 +190,3 @@ def test_every_precision_answers(precision: Precision, compute: Compute | None) 
     _, answer = run(engine, golden_request("square", SamplingParameters(max_tokens=4, ignore_eos=True)))
     assert answer.num_generated_tokens == 4
     assert engine.numerics.kv_cache == {"bf16": "bf16", "f32": "f16"}[engine.numerics.compute] or precision == "f32"
-
-
-def test_cache_grows_in_the_middle_of_an_answer_without_changing_it() -> None:
-    long = SamplingParameters(max_tokens=60, ignore_eos=True)
-    expected = run(golden_engine("tied"), golden_request("large", long))[1].token_ids
-    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, context_tokens=200))
-    cache = engine.decoder.cache
-    # All but what the prompt needs is taken away, so that decoding has to grow the tensors.
-    taken = cache.allocate(cache.num_free - num_blocks_for(len(engine._plan(golden_request("large")).token_ids)))
-    num_before = cache.num_blocks
-    assert run(engine, golden_request("large", long))[1].token_ids == expected
-    assert cache.num_blocks > num_before
-    cache.release(taken)
-    assert all_blocks_free(engine)
-
-
-def test_memory_that_does_not_suffice_is_a_resource_error_and_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, context_tokens=4096))
-    expected = run(engine, golden_request("square", SamplingParameters(max_tokens=5)))[1].token_ids
-    cache = engine.decoder.cache
-    taken = cache.allocate(cache.num_free)
-
-    def no_memory(*_: object) -> None:
-        raise MemoryError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cache, "_grown", no_memory)
-        with pytest.raises(ResourceError, match="Not enough memory") as caught:
-            run(engine, golden_request("square"))
-        assert caught.value.retryable
-    cache.release(taken)
-    assert run(engine, golden_request("square", SamplingParameters(max_tokens=5)))[1].token_ids == expected

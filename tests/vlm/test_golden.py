@@ -19,6 +19,7 @@ from tests.inspection import (
     golden_engine,
     golden_request,
     inspect,
+    plan_of,
 )
 
 WITH_PICTURES = [case for case in CASES if case != "text_only"]
@@ -31,7 +32,7 @@ NUM_GREEDY_TOKENS = 64
 @every_case
 def test_token_ids_and_positions_equal_the_reference(checkpoint: str, case: str) -> None:
     reference = golden_arrays(checkpoint, case)
-    plan = golden_engine(checkpoint)._plan(golden_request(case))
+    plan = plan_of(golden_engine(checkpoint), golden_request(case))
     assert plan.token_ids == reference["input_ids"].tolist()
     np.testing.assert_array_equal(plan.positions, reference["position_ids"])
     assert plan.next_position == reference["position_ids"].max() + 1
@@ -84,7 +85,7 @@ def test_greedy_tokens_equal_the_reference_and_repeat(checkpoint: str, case: str
 @pytest.mark.parametrize("chunk_tokens", [1, 13, 32])
 def test_prefill_in_chunks_equals_prefill_whole(checkpoint: str, case: str, chunk_tokens: int) -> None:
     engine, request = golden_engine(checkpoint), golden_request(case)
-    plan = engine._plan(request)
+    plan = plan_of(engine, request)
     rows = list(range(len(plan.token_ids)))
     borders = range(chunk_tokens, len(rows), chunk_tokens)
     assert any(span.start < border < span.end for span in plan.spans for border in borders), "no border in a picture"

@@ -15,7 +15,7 @@ from kandong.vlm.kvcache import num_blocks_for
 from kandong.vlm.language import build_language_model
 from kandong.vlm.positions import token_rotary_tables
 from kandong.vlm.weights import CheckpointWeights
-from tests.inspection import CHECKPOINTS, GOLDEN, golden_engine
+from tests.inspection import CHECKPOINTS, GOLDEN, decoder_of, golden_engine, tower_of
 from tests.plain_attention import PlainAttention, causal_mask
 
 NUM_TOKENS = 75  # three blocks, the last one partly filled
@@ -50,8 +50,10 @@ def test_paged_graph_equals_its_plain_twin(checkpoint: str) -> None:
     ids = random.integers(0, 256, NUM_TOKENS).tolist()
     positions = np.cumsum(random.integers(0, 3, (3, NUM_TOKENS)), axis=1)
     expected = plain_logits(checkpoint, ids, positions)
-    decoder = golden_engine(checkpoint).decoder
-    blocks = decoder.cache.allocate(num_blocks_for(NUM_TOKENS))
+    engine = golden_engine(checkpoint)
+    decoder, pool = decoder_of(engine), engine.language.pool
+    blocks = pool.allocate(num_blocks_for(NUM_TOKENS))
+    assert blocks is not None
     # Scattered blocks in one prefill of 50, then pieces of 1, 17 and 7.
     shuffled = random.permutation(blocks).tolist()
     pieces, start = [], 0
@@ -60,16 +62,17 @@ def test_paged_graph_equals_its_plain_twin(checkpoint: str) -> None:
         chunk = Chunk(ids[start:end], positions[:, start:end], start, shuffled, range(length))
         pieces.append(decoder.run([chunk]))
         start = end
-    decoder.cache.release(blocks)
+    pool.release(blocks)
     assert np.abs(np.concatenate(pieces) - expected).max() <= 2e-4
 
 
 @pytest.mark.parametrize("checkpoint", CHECKPOINTS)
 def test_sequences_of_one_step_do_not_see_each_other(checkpoint: str) -> None:
     random = np.random.default_rng(8)
-    decoder = golden_engine(checkpoint).decoder
+    engine = golden_engine(checkpoint)
+    decoder, pool = decoder_of(engine), engine.language.pool
     prompts = [random.integers(0, 256, length).tolist() for length in (5, 40, 33)]
-    tables = [decoder.cache.allocate(num_blocks_for(len(p) + 1)) for p in prompts]
+    tables = [pool.allocate(num_blocks_for(len(p) + 1)) or [] for p in prompts]
 
     def chunks() -> list[Chunk]:
         return [
@@ -80,7 +83,7 @@ def test_sequences_of_one_step_do_not_see_each_other(checkpoint: str) -> None:
     together = decoder.run(chunks())
     alone = np.concatenate([decoder.run([chunk]) for chunk in chunks()])
     for table in tables:
-        decoder.cache.release(table)
+        pool.release(table)
     assert together.shape == alone.shape
     assert np.abs(together - alone).max() <= 2e-4
 
@@ -94,10 +97,10 @@ def operator_types(compiled: Any) -> Counter[str]:
 def test_the_plugin_fuses_what_the_graphs_are_shaped_for() -> None:
     engine = golden_engine("tied", "int8")
     num_layers = engine.config.text.num_hidden_layers
-    found = operator_types(engine.decoder._request.get_compiled_model())
+    found = operator_types(decoder_of(engine)._request.get_compiled_model())
     assert found["RoPE"] == 2 * num_layers
     assert found["RMS"] == 4 * num_layers + 1
-    for layers, graph in engine.tower._groups:
+    for layers, graph in tower_of(engine)._groups:
         found = operator_types(graph._compiled)
         assert found["RoPE"] == 2 * len(layers)
         assert found["MVN"] == 2 * len(layers)

@@ -16,8 +16,8 @@ from PIL import Image
 
 from kandong.vlm import checkpoint as checkpoint_module
 from kandong.vlm import decoder as decoder_module
-from kandong.vlm import engine as engine_module
 from kandong.vlm import pixels, positions, vision
+from kandong.vlm import plan as plan_module
 from kandong.vlm.config import ModelConfig, TextConfig, VisionConfig, read_model_config
 from kandong.vlm.device import Precision
 from kandong.vlm.engine import Engine, EngineOptions
@@ -65,7 +65,7 @@ def sequential_positions(patch: Patch) -> None:
     def sequential(num_tokens: int, _: list[PictureSpan]) -> tuple[NDArray[np.int64], int]:
         return np.tile(np.arange(num_tokens), (3, 1)), num_tokens
 
-    patch.setattr(engine_module, "prompt_positions", sequential)
+    patch.setattr(plan_module, "prompt_positions", sequential)
 
 
 def token_height_and_width_swapped(patch: Patch) -> None:
@@ -75,7 +75,7 @@ def token_height_and_width_swapped(patch: Patch) -> None:
         places, following = right(num_tokens, pictures)
         return places[[0, 2, 1]], following
 
-    patch.setattr(engine_module, "prompt_positions", swapped)
+    patch.setattr(plan_module, "prompt_positions", swapped)
 
 
 def sections_not_interleaved(patch: Patch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from kandong.vlm.memory import forgetting, trim_freed_memory
 from kandong.vlm.pixels import Patches, PixelBudget, make_patches
 from kandong.vlm.vision import plan_groups
-from tests.inspection import golden_engine
+from tests.inspection import golden_engine, tower_of
 
 CONFIG = golden_engine("tied").config
 
@@ -33,7 +33,7 @@ def noise(seed: int, height: int, width: int) -> Patches:
 
 
 def test_passes_under_way_at_once_do_not_disturb_each_other() -> None:
-    tower = golden_engine("tied").tower
+    tower = tower_of(golden_engine("tied"))
     pictures = [noise(0, 128, 128), noise(1, 160, 224), noise(2, 128, 128)]
     alone = [tower.encode(p) for p in pictures]
     passes = [tower.start(p) for p in pictures]
@@ -48,7 +48,7 @@ def test_passes_under_way_at_once_do_not_disturb_each_other() -> None:
 
 
 def test_features_are_copies_that_later_pictures_leave_alone() -> None:
-    tower = golden_engine("tied").tower
+    tower = tower_of(golden_engine("tied"))
     features = tower.encode(noise(3, 128, 128))
     before = features.merged.copy(), features.deepstack.copy()
     tower.encode(noise(4, 128, 128))

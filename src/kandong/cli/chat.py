@@ -86,6 +86,7 @@ class _Conversation:
         self._as_json = as_json
         self._is_terminal = sys.stdin.isatty()
         self._chat: Chat = kandong.chat(pictures, system=system)
+        self._warm()
 
     def run(self) -> None:
         """Read until the end of input or /quit. At a terminal an error is shown and the conversation goes on."""
@@ -93,6 +94,12 @@ class _Conversation:
             print("/help lists the commands.", file=sys.stderr)
             with contextlib.suppress(ImportError):  # gives input() its line editing; Windows has its own
                 import readline  # noqa: F401
+        try:
+            self._loop()
+        finally:
+            self._chat.stop_warming()
+
+    def _loop(self) -> None:
         while (text := self._read()) is not None:
             try:
                 if text == "/quit":
@@ -122,10 +129,12 @@ class _Conversation:
         command, _, argument = text.partition(" ")
         if command == "/add" and argument.strip():
             self._chat.add_pictures([argument.strip()])
+            self._warm()
             self._tell("added; it goes with the next question")
         elif text == "/undo":
             self._tell("taken back" if self._chat.undo() else "there is nothing to take back")
         elif text == "/new":
+            self._chat.stop_warming()
             self._chat = self._kandong.chat(self._pictures, system=self._system)
             self._tell("begun again")
         elif text == "/help" or (command.startswith("/") and command[1:].isalpha()):
@@ -140,6 +149,14 @@ class _Conversation:
         answer = stream_to_stdout(events, self._line, quiet=self._as_json)
         if self._as_json:
             write_json(self._kandong.describe(answer))
+        elif answer.counts.num_dropped_rounds:
+            self._tell(f"note: the first {answer.counts.num_dropped_rounds} rounds no longer fit and were left out")
+
+    def _warm(self) -> None:
+        """Look at new pictures while the question is typed; from a pipe it is there already."""
+        if self._is_terminal:
+            limits = {name: self._generation[name] for name in ("min_image_tokens", "max_image_tokens")}
+            self._chat.warm(**limits)
 
     def _tell(self, text: str) -> None:
         print(text, file=sys.stderr)

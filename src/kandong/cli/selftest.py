@@ -52,7 +52,9 @@ def _selftest(model: str | None, values: dict[str, object], *, verbose: bool, as
     questions = cards.bundled_questions()
     outcomes: list[Outcome] = []
     with ProgressLine() as line:
-        kandong = Kandong(model, report=lambda text: line.say(f"loading: {text}"), **o.loading_options(values))
+        loading = o.loading_options(values)
+        # Seen anew each time: a check must not pass on what an earlier one left behind.
+        kandong = Kandong(model, report=lambda text: line.say(f"loading: {text}"), keep_features=False, **loading)
         line.say("asking")
         for outcome in cards.run_selftest(kandong, questions):
             outcomes.append(outcome)

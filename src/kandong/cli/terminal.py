@@ -71,7 +71,7 @@ def stream_to_stdout(events: Iterator[Event], line: ProgressLine, *, quiet: bool
             line.clear()
             if not quiet:
                 write_out(without_controls(event.text) if sys.stdout.isatty() else event.text)
-        else:
+        elif isinstance(event, Answer):
             answer = event
     line.clear()
     assert answer is not None, "a stream ended without an answer"

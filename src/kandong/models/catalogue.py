@@ -89,6 +89,11 @@ def converted_folder() -> Path:
     return models_folder().parent / "converted"
 
 
+def features_folder() -> Path:
+    """Give the folder of pictures' features, beside the one of downloads."""
+    return models_folder().parent / "features"
+
+
 def _converted_copy(name: str) -> Path | None:
     """Find a conversion whose original is gone: it is complete in itself. int8 goes before other types."""
     folders = sorted(

@@ -17,8 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from kandong.errors import KandongError
+from kandong.machine import Memory, read_memory, read_processor
 from kandong.models.catalogue import models_folder
-from kandong.runtime.machine import Memory, read_memory, read_processor
 from kandong.runtime.model_sizes import GIB, KNOWN_SIZES, needed_memory_bytes
 from kandong.runtime.model_state import ModelState, read_model_state
 

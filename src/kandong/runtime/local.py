@@ -1,33 +1,36 @@
 """Kandong in this process: the class behind ``import kandong`` and the command line.
 
-Owns: turning paths and bytes into pictures, questions into messages, and the turns of a conversation.
-Must not know: terminals, HTTP, graphs.
+Owns: finding and loading a model with checked options, and an answer as plain values. Must not know: terminals, HTTP,
+graphs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kandong.errors import CheckpointError, InputError
-from kandong.models.catalogue import FoundModel, find_model
-from kandong.reading.images import decode_picture, load_picture
+from kandong.models.catalogue import FoundModel, features_folder, find_model
+from kandong.runtime.conversation import Chat, PictureSource, PictureSources, last_answer, read_picture
 from kandong.runtime.prepared import discard_damaged, prepare_model
-from kandong.types import Picture
 from kandong.vlm.device import Compute, Precision
 from kandong.vlm.engine import Engine, EngineOptions
-from kandong.vlm.pixels import PixelBudget
-from kandong.vlm.prompt import Message, PicturePart, TextPart
-from kandong.vlm.request import Answer, Event, Progress, Request, TextPiece
-from kandong.vlm.sampling import SamplingParameters
+from kandong.vlm.request import Answer, Event, HistoryLimits, Progress, TextPiece
 
-__all__ = ["Answer", "Chat", "Event", "Kandong", "PictureSource", "Progress", "TextPiece"]
-
-PictureSource = str | os.PathLike[str] | bytes | Picture
-PictureSources = PictureSource | Iterable[PictureSource]
+__all__ = [
+    "Answer",
+    "Chat",
+    "Event",
+    "HistoryLimits",
+    "Kandong",
+    "PictureSource",
+    "Progress",
+    "TextPiece",
+    "last_answer",
+    "read_picture",
+]
 
 
 class Kandong:
@@ -45,13 +48,16 @@ class Kandong:
         compute: str | None = None,
         num_threads: int | None = None,
         context_tokens: int = 32_768,
+        kv_cache_bytes: int | None = None,
         convert: bool = True,
+        keep_features: bool = True,
         report: Callable[[str], None] | None = None,
     ) -> None:
         """Load a model folder or a model known by name; ``report`` hears what is being done.
 
         A checkpoint is converted once, into the cache folder, and mapped from there at later starts; with ``convert``
-        False nothing is written, and the weights are quantised in memory each time.
+        False nothing is written, and the weights are quantised in memory each time. With ``keep_features`` what the
+        model saw of a picture is kept in the cache folder, so that later starts need not look at it again.
 
         Errors: ``ModelNotFoundError``, ``CheckpointError``; ``InputError`` for an option out of range.
         """
@@ -60,6 +66,8 @@ class Kandong:
             compute=None if compute is None else _choice(Compute, compute, "compute"),
             num_threads=_at_least(num_threads, 1, "num_threads"),
             context_tokens=_at_least(context_tokens, 64, "context_tokens") or 0,
+            kv_cache_bytes=_at_least(kv_cache_bytes, 1, "kv_cache_bytes"),
+            feature_folder=features_folder() if keep_features else None,
         )
         say = report or (lambda _: None)
         found = find_model(model)
@@ -78,9 +86,14 @@ class Kandong:
         """Ask one question and receive progress, text and finally the ``Answer``; close it to cancel."""
         return self.chat(pictures, system=options.pop("system", None)).stream(question, **options)
 
-    def chat(self, pictures: PictureSources = (), *, system: str | None = None) -> Chat:
-        """Begin a conversation about pictures; they stand before the first question."""
-        return Chat(self.engine, pictures, system)
+    def chat(
+        self, pictures: PictureSources = (), *, system: str | None = None, history: HistoryLimits | None = None
+    ) -> Chat:
+        """Begin a conversation about pictures; they stand before the first question.
+
+        When it outgrows the context, or the budget of ``history``, the oldest rounds are left out, never a picture.
+        """
+        return Chat(self.engine, pictures, system, history)
 
     def describe(self, answer: Answer) -> dict[str, Any]:
         """Give an answer as plain JSON values, with model, precision, token counts, grids and times."""
@@ -95,7 +108,9 @@ class Kandong:
                 "prompt_tokens": answer.num_prompt_tokens,
                 "picture_tokens": answer.num_picture_tokens,
                 "completion_tokens": answer.num_generated_tokens,
+                "cached_tokens": answer.counts.num_cached_tokens,
             },
+            "dropped_rounds": answer.counts.num_dropped_rounds,
             "pictures": [
                 {
                     "width_px": picture.width_px,
@@ -103,92 +118,12 @@ class Kandong:
                     "grid": [picture.grid_rows, picture.grid_columns],
                     "tokens": picture.num_tokens,
                     "cached": picture.is_cached,
+                    "origin": picture.origin,
                 }
                 for picture in answer.pictures
             ],
             "timings_ms": {"load": round(self.engine.load_ms, 1), **timings},
         }
-
-
-class Chat:
-    """A conversation. A turn counts only once its answer is complete: a cancelled or failed one leaves no trace."""
-
-    def __init__(self, engine: Engine, pictures: PictureSources = (), system: str | None = None) -> None:
-        self._engine = engine
-        self._pictures: list[Picture] = []
-        self._waiting: list[int] = []
-        self._messages: list[Message] = [Message("system", (TextPart(system),))] if system else []
-        self._turn_starts: list[tuple[int, int]] = []
-        self.add_pictures(pictures)
-
-    @property
-    def messages(self) -> Sequence[Message]:
-        """The conversation so far."""
-        return tuple(self._messages)
-
-    def add_pictures(self, pictures: PictureSources) -> None:
-        """Add pictures that the next question is about. Errors: ``PictureError``; then none of them is added."""
-        if isinstance(pictures, str | bytes | os.PathLike | Picture):
-            pictures = [pictures]
-        loaded = [read_picture(picture) for picture in pictures]
-        self._waiting += range(len(self._pictures), len(self._pictures) + len(loaded))
-        self._pictures += loaded
-
-    def ask(self, question: str, **options: Any) -> Answer:
-        """Ask and wait for the answer; ``options`` as in ``Kandong.ask``."""
-        return last_answer(self.stream(question, **options))
-
-    def stream(self, question: str, **options: Any) -> Iterator[Event]:
-        """Ask, and receive progress, text and finally the ``Answer``; the turn is kept when the answer is complete."""
-        if not isinstance(question, str) or not question.strip():
-            raise InputError("The question is empty.", hint="Ask something, for example 价格是多少？", field="question")
-        budget = PixelBudget(options.pop("min_image_tokens", None), options.pop("max_image_tokens", None))
-        budget.resolve(self._engine.config.pixels)
-        sampling = SamplingParameters.from_options(options)
-        parts: list[PicturePart | TextPart] = [*(PicturePart(i) for i in self._waiting), TextPart(question)]
-        request = Request([*self._messages, Message("user", tuple(parts))], list(self._pictures), sampling, budget)
-        return self._follow(request)
-
-    def undo(self) -> bool:
-        """Take the last turn back; its pictures wait for the next question. False if there is none."""
-        if not self._turn_starts:
-            return False
-        num_messages, first_waiting = self._turn_starts.pop()
-        self._messages = self._messages[:num_messages]
-        self._waiting = list(range(first_waiting, len(self._pictures)))
-        return True
-
-    def _follow(self, request: Request) -> Iterator[Event]:
-        for event in self._engine.generate(request):
-            if isinstance(event, Answer):
-                first_waiting = self._waiting[0] if self._waiting else len(self._pictures)
-                self._turn_starts.append((len(self._messages), first_waiting))
-                self._messages += [request.messages[-1], Message("assistant", (TextPart(event.text),))]
-                self._waiting = []
-            yield event
-
-
-def last_answer(events: Iterator[Event]) -> Answer:
-    """Run a stream to its end and give its ``Answer``."""
-    for event in events:
-        if isinstance(event, Answer):
-            return event
-    raise AssertionError("a stream ended without an answer")
-
-
-def read_picture(source: PictureSource) -> Picture:
-    """Decode a path, bytes or ready picture. Errors: ``PictureError``; ``InputError`` for a web address."""
-    if isinstance(source, Picture):
-        return source
-    if isinstance(source, bytes | bytearray | memoryview):
-        return decode_picture(bytes(source))
-    if isinstance(source, str) and source.lower().startswith(("http://", "https://", "data:")):
-        raise InputError(
-            "Kandong fetches nothing from the network.",
-            hint="Download the picture and name the file.",
-            field="pictures",
-        )
-    return load_picture(Path(source))
 
 
 def _load(found: FoundModel, options: EngineOptions, report: Callable[[str], None]) -> Engine:

@@ -88,10 +88,9 @@ def _size_in(found: FoundModel) -> ModelSize | None:
 def _conversions(found: FoundModel, checkpoint: Checkpoint, verify: bool) -> tuple[Conversion, ...]:
     """Find the conversions of exactly this original; one of which that cannot be read is known by its folder's name."""
     from kandong.runtime.prepared import list_converted
-    from kandong.vlm.convert import identity
     from kandong.vlm.converted import read_manifest
 
-    source = identity(checkpoint)
+    source = checkpoint.identity()
     conversions = []
     for listed in list_converted():
         if listed.weight_type is None:

@@ -6,6 +6,7 @@ many or too few is an error that names it. Must not know: quantisation, graphs, 
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,19 @@ class Checkpoint:
         unused = sorted(self._expected.keys() - self._taken)
         if unused:
             raise CheckpointError(f"{len(unused)} tensors were never used, the first is {unused[0]}.")
+
+    def identity(self) -> dict[str, Any]:
+        """Describe the folder so that a changed one is noticed: size and time of weight files, sums of small ones."""
+        files = sorted(self.folder.glob("*.safetensors")) + sorted(self.folder.glob("*.json*"))
+        files += sorted(self.folder.glob("*.jinja"))
+        described: dict[str, Any] = {}
+        for path in files:
+            if path.suffix == ".safetensors":
+                status = path.stat()
+                described[path.name] = [status.st_size, status.st_mtime_ns]
+            else:
+                described[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return described
 
     def _read(self, name: str) -> Weight:
         tensor: Weight = self._files[self._file_of[name]].get_tensor(name)

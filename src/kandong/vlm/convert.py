@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from openvino import opset13 as op
@@ -66,7 +65,7 @@ def convert(
         if report is not None:
             report(done, total)
 
-    about = {"name": name, "weight_type": str(weight_type), "source": identity(checkpoint)}
+    about = {"name": name, "weight_type": str(weight_type), "source": checkpoint.identity()}
     with write_converted(target, checkpoint.folder, about) as writer:
         source = _RecordingWeights(CheckpointWeights(checkpoint), writer, advance)
         source.tensor(EMBEDDING)
@@ -77,21 +76,7 @@ def convert(
         checkpoint.require_all_taken()
 
 
-def identity(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Describe a checkpoint so that a changed one is noticed: size and time of weight files, sums of the small ones."""
-    files = sorted(checkpoint.folder.glob("*.safetensors")) + sorted(checkpoint.folder.glob("*.json*"))
-    files += sorted(checkpoint.folder.glob("*.jinja"))
-    described: dict[str, Any] = {}
-    for path in files:
-        if path.suffix == ".safetensors":
-            status = path.stat()
-            described[path.name] = [status.st_size, status.st_mtime_ns]
-        else:
-            described[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return described
-
-
 def conversion_key(checkpoint: Checkpoint, weight_type: WeightType) -> str:
     """Give the folder name of a conversion: it changes with the checkpoint, the weight type and the format."""
-    facts = json.dumps([FORMAT, str(weight_type), identity(checkpoint)], sort_keys=True)
+    facts = json.dumps([FORMAT, str(weight_type), checkpoint.identity()], sort_keys=True)
     return f"{weight_type}-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"

@@ -1,307 +1,303 @@
-"""The in-process engine: messages and pictures in, a stream of text out, one answer at a time.
+"""The engine: requests in, events out, one step at a time, nothing computed twice.
 
-Owns: loading a model, and the way of one request through preprocessing, vision, prefill and decoding. Must not know:
-file formats of pictures, model names, HTTP, posts.
+Owns: what a step is, and the life of every request from ``submit`` to its one last event. Must not know: file formats
+of pictures, model names, processes, HTTP, posts.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kandong.errors import InputError, KandongError, PromptTooLongError
-from kandong.types import Picture
-from kandong.vlm.decoder import Chunk, Decoder, PlacedFeatures
-from kandong.vlm.device import Compute, Device, Numerics, Precision
-from kandong.vlm.kvcache import num_blocks_for
-from kandong.vlm.memory import forgetting
-from kandong.vlm.opening import open_model
-from kandong.vlm.pixels import Patches, PixelBudget, make_patches, plan_grid
-from kandong.vlm.positions import PictureSpan, prompt_positions
-from kandong.vlm.prompt import PromptEncoder
+from kandong.errors import DeadlineExceededError, InputError
+from kandong.types import PictureRef
+from kandong.vlm.blocks import BlockPool
+from kandong.vlm.costs import CostModel
+from kandong.vlm.device import Compute, Precision
+from kandong.vlm.features import FeatureCache
+from kandong.vlm.language_work import LanguageWork, Share
+from kandong.vlm.loading import LoadedModel, LoadingOptions, ReportLoading, load_model
+from kandong.vlm.picture_work import PictureWork
+from kandong.vlm.pixels import PixelBudget, plan_grid
+from kandong.vlm.plan import FeatureKey, plan_prompt
 from kandong.vlm.request import (
-    Answer,
-    Clock,
+    END_OF_REQUEST,
+    Cancelled,
     Event,
-    FinishReason,
-    PictureReport,
+    Failed,
+    Priority,
     Progress,
+    Queued,
     Request,
-    TextPiece,
 )
-from kandong.vlm.sampling import Sampler, SamplingParameters
-from kandong.vlm.stream import TextStream
-from kandong.vlm.vision import VisionFeatures, VisionTower
+from kandong.vlm.scheduler import LanguageTurn, Limits, Scheduler, VisionTurn
+from kandong.vlm.sequence import SequenceState, Ticket
+from kandong.vlm.telemetry import Telemetry
 
-ReportLoading = Callable[[str], None]
+Events = list[tuple[str, Event]]
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How a model is loaded and run. ``None`` leaves the choice to the machine or the checkpoint."""
+    """How a model is loaded and run. ``None`` leaves the choice to the machine or the checkpoint.
+
+    ``kv_cache_bytes`` defaults to room for one context, or a quarter of the free memory if that is less.
+    ``feature_folder`` keeps pictures' features over restarts.
+    """
 
     precision: Precision = Precision.AUTO
     compute: Compute | None = None
     num_threads: int | None = None
     context_tokens: int = 32_768
+    kv_cache_bytes: int | None = None
     prefill_chunk_tokens: int = 1_024
-    max_cached_pictures: int = 8
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A request laid out before any heavy work: tokens with the pictures' pads expanded, spans, positions."""
-
-    token_ids: list[int]
-    spans: list[PictureSpan]
-    pictures: list[Picture]
-    positions: NDArray[np.int64]
-    next_position: int
-    max_new_tokens: int
+    max_running: int = 16
+    max_queued: int = 64
+    max_pause_ms: float = 350.0
+    feature_memory_bytes: int = 256 * 2**20
+    feature_folder: Path | None = None
+    feature_disk_bytes: int = 2 * 2**30
 
 
 class Engine:
-    """A loaded model. Thread-safe: a second request waits until the first has ended or was closed."""
+    """A loaded model with its caches and its queue. Thread-safe; whoever calls ``step`` does the work."""
 
-    def __init__(self, folder: Path, options: EngineOptions | None = None, report: ReportLoading | None = None) -> None:
+    def __init__(
+        self, source: Path | LoadedModel, options: EngineOptions | None = None, report: ReportLoading | None = None
+    ) -> None:
         """Load a checkpoint or converted folder; ``report`` hears what is being done.
 
-        Errors: ``CheckpointError`` for an unusable folder, ``InputError`` for options that do not go together.
+        Errors: ``CheckpointError`` for an unusable folder, ``InputError`` for options that do not go together,
+        ``ResourceError`` if the KV cache cannot be had.
         """
-        say = report or (lambda _: None)
-        started = time.perf_counter()
-        self.options = options or EngineOptions()
-        say("checking the model")
-        opened = open_model(folder, self.options.precision, self.options.compute)
-        self.config = opened.config
-        self.numerics: Numerics = opened.numerics
-        self.context_tokens = min(self.options.context_tokens, self.config.text.max_position_embeddings)
-        self.prompts = PromptEncoder(folder, self.config)
-        device = Device(self.numerics, self.options.num_threads)
-        say(f"language model ({self.numerics})")
-        # Compiled graphs go on reading the arrays that the weights were made of.
-        self._weights = opened.weights
-        self.decoder = Decoder(self.config, opened.weights, device)
-        say("vision tower")
-        self.tower = VisionTower(self.config.vision, opened.weights, self.numerics.weights, device.compile)
-        opened.verify()
-        self._lock = threading.Lock()
-        self._owner: int | None = None
-        self._features: OrderedDict[tuple[str, int, int], VisionFeatures] = OrderedDict()
-        say("warming up")
-        with forgetting(opened.forget_pages):
-            self._warm_up_vision()
-            self._warm_up_language()
-        self.load_ms = (time.perf_counter() - started) * 1e3
-
-    def generate(self, request: Request) -> Iterator[Event]:
-        """Answer a request: progress and text as they come, and one ``Answer`` at the end.
-
-        Closing the iterator cancels the work at the next stage, chunk or token. Errors: ``InputError`` (nothing asked,
-        a bad option), ``PromptTooLongError``, ``PictureLimitError``, ``ResourceError``; all before the first event.
-        """
-        if self._owner == threading.get_ident():
-            raise KandongError(
-                "This thread has an answer under way.", hint="Read it to its end, or close it, before the next one."
-            )
-        with self._lock:
-            self._owner = threading.get_ident()
-            try:
-                yield from self._generate(request)
-            finally:
-                self._owner = None
-
-    def _generate(self, request: Request) -> Iterator[Event]:
-        clock = Clock()
-        plan = self._plan(request)
-        clock.add("preprocess", clock.started)
-        reports: list[PictureReport] = []
-        features: list[VisionFeatures] = []
-        for i, (picture, span) in enumerate(zip(plan.pictures, plan.spans, strict=True)):
-            encoded, is_cached = yield from self._see(picture, request.budget, clock, i, len(plan.spans))
-            features.append(encoded)
-            reports.append(_report(picture, span, is_cached))
-        blocks = self._allocate(len(plan.token_ids))
-        try:
-            logits = yield from self._prefill(plan, features, blocks, clock)
-            text, reason, generated = yield from self._decode(plan, request.sampling, logits, blocks, clock)
-        finally:
-            self.decoder.cache.release(blocks)
-        yield Answer(
-            text=text,
-            finish_reason=reason,
-            num_prompt_tokens=len(plan.token_ids),
-            num_picture_tokens=sum(span.num_tokens for span in plan.spans),
-            token_ids=tuple(generated),
-            pictures=tuple(reports),
-            timings=clock.timings(),
+        o = self.options = options or EngineOptions()
+        if not isinstance(source, LoadedModel):
+            wanted = LoadingOptions(o.precision, o.compute, o.num_threads, o.context_tokens, o.kv_cache_bytes)
+            source = load_model(source, wanted, report or (lambda _: None))
+        self.model = source
+        self.config, self.numerics, self.prompts = source.config, source.numerics, source.prompts
+        self.context_tokens, self.load_ms = source.context_tokens, source.load_ms
+        self.costs = CostModel()
+        limits = Limits(o.max_running, o.max_queued, o.prefill_chunk_tokens, o.max_pause_ms)
+        self.scheduler = Scheduler(limits, self.costs)
+        cache = FeatureCache(
+            source.pipeline,
+            memory_bytes=o.feature_memory_bytes,
+            folder=o.feature_folder,
+            disk_bytes=o.feature_disk_bytes,
+            exact=self.numerics.kv_cache == "f32",
         )
+        self.pictures = PictureWork(source.tower, self.config, cache)
+        self.language = LanguageWork(source.decoder, BlockPool(source.num_blocks), self.scheduler)
+        self._events: Events = []
+        self._counts = Telemetry()
+        self._lock = threading.RLock()
+        self._arrivals = itertools.count()
+        self._by_id: dict[str, SequenceState] = {}
+        self._mailboxes: dict[str, deque[Event]] = {}
 
-    def _plan(self, request: Request) -> _Plan:
-        """Lay the request out; refuses what cannot fit before any picture is encoded."""
-        for index in (p.index for m in request.messages for p in m.parts if hasattr(p, "index")):
-            if not 0 <= index < len(request.pictures):
-                raise InputError(f"There is no picture number {index}.", field="pictures")
-        encoded = self.prompts.encode(request.messages)
-        pictures = [request.pictures[i] for i in encoded.picture_order]
-        merge = self.config.vision.spatial_merge_size
-        ids: list[int] = []
-        spans: list[PictureSpan] = []
-        cursor = 0
-        for place, picture in zip(encoded.pad_places, pictures, strict=True):
-            ids += encoded.ids[cursor:place]
-            rows, columns = plan_grid(picture.height_px, picture.width_px, self.config.pixels, request.budget)
-            spans.append(PictureSpan(len(ids), rows // merge, columns // merge))
-            ids += [self.config.image_token_id] * spans[-1].num_tokens
-            cursor = place + 1
-        ids += encoded.ids[cursor:]
-        room = self.context_tokens - len(ids)
-        if room < 1:
-            in_pictures = sum(span.num_tokens for span in spans)
-            raise PromptTooLongError(
-                f"The prompt has {len(ids):,} tokens ({in_pictures:,} of them pictures), the context holds "
-                f"{self.context_tokens:,}.",
-                hint="Shorten the text, send fewer pictures, or lower max_image_tokens.",
-                field="messages",
-            )
-        positions, next_position = prompt_positions(len(ids), spans)
-        return _Plan(ids, spans, pictures, positions, next_position, min(request.sampling.max_tokens, room))
-
-    def _see(
-        self, picture: Picture, budget: PixelBudget, clock: Clock, index: int, num_pictures: int
-    ) -> Generator[Progress, None, tuple[VisionFeatures, bool]]:
-        """Encode a picture stage by stage, or find its features; returns them and whether they were found."""
-        since = time.perf_counter()
-        rows, columns = plan_grid(picture.height_px, picture.width_px, self.config.pixels, budget)
-        key = (picture.digest, rows, columns)
-        if (known := self._features.get(key)) is not None:
-            self._features.move_to_end(key)
-            clock.add("preprocess", since)
-            return known, True
-        patches: Patches = make_patches(picture.rgb, self.config.pixels, budget)
-        clock.add("preprocess", since)
-        running = self.tower.start(patches)
-        while not running.is_done:
-            done = index * running.num_stages + running.num_stages_done
-            yield Progress("vision", done, num_pictures * running.num_stages)
-            since = time.perf_counter()
-            running.step()
-            clock.add("vision", since)
-        self._features[key] = features = running.features()
-        while len(self._features) > self.options.max_cached_pictures:
-            self._features.popitem(last=False)
-        return features, False
-
-    def _allocate(self, num_tokens: int) -> list[int]:
-        """Take blocks for so many tokens; the cache grows where it must. Errors: ``ResourceError``."""
-        num_blocks = num_blocks_for(num_tokens)
-        self.decoder.cache.ensure_free(num_blocks, num_blocks_for(self.context_tokens))
-        return self.decoder.cache.allocate(num_blocks)
-
-    def _prefill(
-        self, plan: _Plan, features: list[VisionFeatures], blocks: list[int], clock: Clock
-    ) -> Generator[Progress, None, NDArray[np.float32]]:
-        """Run the prompt in chunks; returns the logits ``(vocabulary,)`` of its last token."""
-        total, size = len(plan.token_ids), self.options.prefill_chunk_tokens
-        logits = np.empty((0, 0), np.float32)
-        for start in range(0, total, size):
-            yield Progress("prefill", start, total)
-            since = time.perf_counter()
-            end = min(start + size, total)
-            chunk = Chunk(
-                token_ids=plan.token_ids[start:end],
-                positions=plan.positions[:, start:end],
-                num_past=start,
-                blocks=blocks,
-                sample_rows=[end - start - 1] if end == total else [],
-                pictures=_features_within(plan.spans, features, start, end),
-            )
-            logits = self.decoder.run([chunk])
-            clock.add("prefill", since)
-        last: NDArray[np.float32] = logits[0]
-        return last
-
-    def _decode(
+    def submit(
         self,
-        plan: _Plan,
-        sampling: SamplingParameters,
-        logits: NDArray[np.float32],
-        blocks: list[int],
-        clock: Clock,
-    ) -> Generator[TextPiece, None, tuple[str, FinishReason, list[int]]]:
-        """Generate until an end token, a stop string or the limit; returns text, finish reason and tokens."""
-        sampler = Sampler(sampling, plan.token_ids)
-        stream = TextStream(self.prompts.decode, sampling.stop)
-        reason: FinishReason = "length"
-        generated: list[int] = []
-        since = time.perf_counter()
-        while len(generated) < plan.max_new_tokens:
-            generated.append(sampler.choose(logits))
-            clock.mark_first_token()
-            if generated[-1] in self.config.eos_token_ids and not sampling.ignore_eos:
-                reason = "stop"
-                break
-            if piece := stream.push(generated[-1]):
-                clock.add("decode", since)
-                yield TextPiece(piece)
-                since = time.perf_counter()
-            if stream.stopped_by is not None:
-                reason = "stop"
-                break
-            if len(generated) < plan.max_new_tokens:
-                logits = self._next_logits(plan, generated, blocks)
-        rest = stream.finish()
-        clock.add("decode", since)
-        if rest:
-            yield TextPiece(rest)
-        return stream.text, reason, generated
+        request_id: str,
+        request: Request,
+        *,
+        client: str = "local",
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> None:
+        """Take a request; its events come from ``step``, the last of them ``Answer``, ``Cancelled`` or ``Failed``.
 
-    def _next_logits(self, plan: _Plan, generated: list[int], blocks: list[int]) -> NDArray[np.float32]:
-        """Run the last generated token; gives logits ``(vocabulary,)`` for the one after it."""
-        offset = len(generated) - 1
-        if num_blocks_for(len(plan.token_ids) + len(generated)) > len(blocks):
-            blocks += self._allocate(1)
-        positions = np.full((3, 1), plan.next_position + offset, np.int64)
-        chunk = Chunk(generated[-1:], positions, len(plan.token_ids) + offset, blocks, [0])
-        logits: NDArray[np.float32] = self.decoder.run([chunk])[0]
-        return logits
+        Errors, after which no event comes: ``InputError`` (nothing asked, a bad option, a picture whose pixels are
+        needed), ``PromptTooLongError``, ``PictureLimitError``, ``QueueFullError``.
+        """
+        with self._lock:
+            if request_id in self._by_id:
+                raise InputError("A request of this name is under way.", field="request_id")
+            plan = plan_prompt(self.config, self.prompts, request, self.context_tokens)
+            ticket = Ticket(request_id, client, priority, next(self._arrivals))
+            sequence = SequenceState(ticket, request, plan, self.prompts.decode, self.config.eos_token_ids)
+            self.pictures.pin(sequence)
+            self.scheduler.enqueue(sequence)
+            self._by_id[request_id] = sequence
+            self._counts.num_submitted += 1
+            self._supersede_warm_ups(sequence)
 
-    def _warm_up_vision(self) -> None:
-        """Encode a small black picture: the first inference after compilation is several times slower."""
-        pixels = self.config.pixels
-        black = np.zeros((pixels.factor_px, pixels.factor_px, 3), np.uint8)
-        self.tower.encode(make_patches(black, pixels, PixelBudget(min_tokens=1, max_tokens=min(16, pixels.max_tokens))))
+    def cancel(self, request_id: str) -> None:
+        """Stop a request; ``Cancelled`` comes with the next step. One that has ended is left alone."""
+        with self._lock:
+            if (sequence := self._by_id.get(request_id)) is not None:
+                sequence.is_wanted = False
 
-    def _warm_up_language(self) -> None:
-        """Prefill and decode once, for the same reason; leaves room for a short conversation in the cache."""
-        self.decoder.cache.release(self._allocate(min(2 * 1024, self.context_tokens)))
-        blocks = self._allocate(33)
-        for num_past, length in ((0, 32), (32, 1)):
-            positions = np.tile(np.arange(num_past, num_past + length), (3, 1))
-            self.decoder.run([Chunk([0] * length, positions, num_past, blocks, [length - 1])])
-        self.decoder.cache.release(blocks)
+    def needs_pixels(self, picture: PictureRef, budget: PixelBudget) -> bool:
+        """Whether a request with this picture must bring its pixels. Errors: ``PictureLimitError``, ``InputError``."""
+        with self._lock:
+            grid = plan_grid(picture.height_px, picture.width_px, self.config.pixels, budget)
+            return not self.pictures.is_known(FeatureKey(picture.digest, *grid))
+
+    def generate(self, request: Request, *, priority: Priority = Priority.INTERACTIVE) -> Iterator[Event]:
+        """Submit a request and work on it: progress and text as they come, and one ``Answer`` at the end.
+
+        Several threads may do so at once; whoever waits does a step for all. Closing the iterator cancels; so does
+        somebody else's ``cancel``, which shows as ``Cancelled``. Errors: as ``submit``, and the one in ``Failed``.
+        """
+        request_id = f"local-{next(self._arrivals)}"
+        mailbox: deque[Event] = deque()
+        with self._lock:
+            self.submit(request_id, request, priority=priority)
+            self._mailboxes[request_id] = mailbox
+        try:
+            while True:
+                with self._lock:
+                    if not mailbox:
+                        self._deliver(self.step())
+                while mailbox:
+                    event = mailbox.popleft()
+                    if isinstance(event, Failed):
+                        raise event.error
+                    yield event
+                    if isinstance(event, END_OF_REQUEST):
+                        return
+        finally:
+            with self._lock:
+                self.cancel(request_id)
+                self._drop_ended()
+                self._deliver(self._take_events())
+                del self._mailboxes[request_id]
+
+    def _deliver(self, events: Events) -> None:
+        for request_id, event in events:
+            if (mailbox := self._mailboxes.get(request_id)) is not None:
+                mailbox.append(event)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether ``step`` has anything to do."""
+        return bool(self._by_id or self._events)
+
+    def step(self) -> Events:
+        """Do one piece of work, about half a second at most, and give the events since the last one."""
+        with self._lock:
+            self._drop_ended()
+            self._admit()
+            # What was let in or has ended is told before the next piece of work begins.
+            if not self._events:
+                turn = self.scheduler.next_turn()
+                if isinstance(turn, VisionTurn):
+                    self._see(turn)
+                elif turn is not None:
+                    self._write(turn)
+            return self._take_events()
+
+    def telemetry(self) -> dict[str, float]:
+        """Give counters since the start, and the state of queue and caches."""
+        with self._lock:
+            pool, cache = self.language.pool, self.pictures.cache
+            return {
+                **self._counts.snapshot(),
+                **{f"num_feature_{name}": count for name, count in cache.counts.items()},
+                "feature_memory_bytes": cache.memory_bytes,
+                "num_running": len(self.scheduler.running),
+                "num_waiting": len(self.scheduler.waiting),
+                "num_kv_blocks": pool.num_blocks,
+                "num_kv_blocks_available": pool.num_available,
+                "num_kv_blocks_findable": pool.num_idle,
+                "num_kv_blocks_evicted": pool.num_evicted,
+            }
+
+    def _take_events(self) -> Events:
+        events, self._events = self._events, []
+        return events
+
+    def _drop_ended(self) -> None:
+        """End what was cancelled and what is over a deadline."""
+        for sequence in self.scheduler.everyone:
+            if not sequence.is_wanted:
+                self._end(sequence, Cancelled())
+            elif (missed := sequence.missed_deadline()) is not None:
+                error = DeadlineExceededError(
+                    f"The request was given up after {sequence.clock.age_s():.1f} s: {missed}.",
+                    hint="Try again when the machine is less busy, ask for less, or allow more time.",
+                )
+                self._end(sequence, Failed(error))
+
+    def _admit(self) -> None:
+        """Let waiting requests in, and tell the others where they stand."""
+        for sequence in self.scheduler.standing_back():
+            self.language.preempt(sequence)
+        for sequence in self.scheduler.admit(self.language.has_room):
+            self.language.find_prefix(sequence)
+            is_seeing = sequence.missing_picture() is not None
+            self._tell(sequence, self.pictures.progress(sequence) if is_seeing else _prefill_progress(sequence))
+        for sequence in self.scheduler.waiting:
+            position = self.scheduler.position(sequence)
+            if sequence.announced_position != position:
+                sequence.announced_position = position
+                self._tell(sequence, Queued(position, self.scheduler.predicted_wait_ms(sequence)))
+
+    def _see(self, turn: VisionTurn) -> None:
+        """Run one stage of the tower. Requests that wait for the same picture share it."""
+        key = turn.sequence.plan.keys[turn.picture]
+        sharing = [s for s in self.scheduler.running if key in s.keys_waited_for()]
+        num_stages, seconds = self.pictures.run_stage(turn.sequence, turn.picture, self.scheduler.everyone)
+        self.costs.observe_vision(key.grid_height * key.grid_width, num_stages, seconds * 1e3)
+        self.scheduler.charge(sharing, seconds * 1e3)
+        self._counts.count_stage(seconds)
+        for sequence in sharing:
+            sequence.clock.add("vision", seconds)
+            self._tell(sequence, self.pictures.progress(sequence))
+
+    def _write(self, turn: LanguageTurn) -> None:
+        """Run the language model: the next tokens of every running answer, and shares of prompts."""
+        result = self.language.run(turn)
+        if result.shares:
+            everyone = [share.sequence for share in result.shares]
+            self._counts.count_step(len(everyone), result.num_tokens, result.seconds)
+            self.costs.observe_step(result.num_tokens, len(everyone), result.seconds * 1e3)
+            self.scheduler.charge(everyone, result.seconds * 1e3)
+        for share in result.shares:
+            self._advance(share, result.seconds)
+        for sequence, _ in turn.prefilling:
+            if sequence.request.prefill_only and not sequence.num_pending:
+                sequence.finish_reason = "stop"
+                self._end(sequence, sequence.answer())
+
+    def _advance(self, share: Share, seconds: float) -> None:
+        """Take one sequence's share of a step: what it computed, the tokens that follow, perhaps its end."""
+        sequence = share.sequence
+        is_prompt = not sequence.is_decoding
+        sequence.clock.add("prefill" if is_prompt else "decode", seconds)
+        sequence.num_computed += share.num_tokens
+        if is_prompt:
+            self._tell(sequence, _prefill_progress(sequence))
+        for event in sequence.take_logits(share.logits, share.draft):
+            self._tell(sequence, event)
+        self.language.publish(sequence)
+        if sequence.finish_reason is not None:
+            self._end(sequence, sequence.answer())
+
+    def _supersede_warm_ups(self, newcomer: SequenceState) -> None:
+        """A question makes the warming of its own pictures needless: it does that work itself, at its own rank."""
+        wanted = set(newcomer.plan.keys)
+        for sequence in self.scheduler.everyone:
+            is_older = sequence is not newcomer and sequence.ticket.priority is Priority.WARM_UP
+            if is_older and sequence.ticket.client == newcomer.ticket.client and wanted >= set(sequence.plan.keys):
+                sequence.is_wanted = False
+
+    def _end(self, sequence: SequenceState, event: Event) -> None:
+        """Say the last word about a request and forget it."""
+        self.language.pool.release(sequence.give_up_blocks())
+        self.scheduler.remove(sequence)
+        self.pictures.drop_unwanted(self.scheduler.everyone)
+        del self._by_id[sequence.ticket.request_id]
+        self._counts.count_end(event)
+        self._tell(sequence, event)
+
+    def _tell(self, sequence: SequenceState, event: Event) -> None:
+        self._events.append((sequence.ticket.request_id, event))
 
 
-def _report(picture: Picture, span: PictureSpan, is_cached: bool) -> PictureReport:
-    return PictureReport(
-        picture.width_px, picture.height_px, span.token_rows, span.token_columns, span.num_tokens, is_cached
-    )
-
-
-def _features_within(
-    spans: list[PictureSpan], features: list[VisionFeatures], start: int, end: int
-) -> list[PlacedFeatures]:
-    """Cut the pictures' features to the tokens ``start`` to ``end`` of the prompt."""
-    placed = []
-    for span, feature in zip(spans, features, strict=True):
-        first, last = max(span.start, start), min(span.end, end)
-        if first < last:
-            placed.append(PlacedFeatures(first - start, feature, first - span.start, last - first))
-    return placed
+def _prefill_progress(sequence: SequenceState) -> Progress:
+    return Progress("prefill", sequence.num_computed, len(sequence.tokens))

@@ -25,7 +25,7 @@ class OpenedModel:
     """A model whose weights may be asked for.
 
     ``verify`` is called once, when the graphs are compiled and before they are used; ``forget_pages`` after they were
-    used, which is when the plugin makes its own copies.
+    used, which is when the plugin makes its own copies. ``identity`` is JSON that changes with the weights.
     """
 
     config: ModelConfig
@@ -33,6 +33,7 @@ class OpenedModel:
     weights: WeightSource
     verify: Callable[[], None]
     forget_pages: Callable[[], None]
+    identity: object
 
 
 def open_model(folder: Path, precision: Precision, compute: Compute | None) -> OpenedModel:
@@ -44,10 +45,10 @@ def open_model(folder: Path, precision: Precision, compute: Compute | None) -> O
     if is_converted(folder):
         return _open_converted(folder, precision, compute)
     checkpoint = Checkpoint(folder)
-
     numerics = resolve_numerics(precision, compute)
     weights = CheckpointWeights(checkpoint)
-    return OpenedModel(checkpoint.config, numerics, weights, checkpoint.require_all_taken, trim_freed_memory)
+    verify = checkpoint.require_all_taken
+    return OpenedModel(checkpoint.config, numerics, weights, verify, trim_freed_memory, checkpoint.identity())
 
 
 def _open_converted(folder: Path, precision: Precision, compute: Compute | None) -> OpenedModel:
@@ -73,4 +74,5 @@ def _open_converted(folder: Path, precision: Precision, compute: Compute | None)
         weights.forget_pages()
         trim_freed_memory()
 
-    return OpenedModel(read_model_config(folder), resolve_numerics(stored, compute), weights, verify, forget_pages)
+    config, numerics = read_model_config(folder), resolve_numerics(stored, compute)
+    return OpenedModel(config, numerics, weights, verify, forget_pages, identity=manifest)

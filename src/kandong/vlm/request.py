@@ -8,25 +8,70 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Literal
 
-from kandong.types import Picture
+from kandong.errors import KandongError
+from kandong.types import Picture, PictureRef
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message
 from kandong.vlm.sampling import SamplingParameters
 
 FinishReason = Literal["stop", "length"]
 Stage = Literal["vision", "prefill"]
+PictureOrigin = Literal["computed", "memory", "disk", "prefix"]
+
+
+class Priority(IntEnum):
+    """Who goes first: somebody waiting at a screen, a job over many posts, work done ahead of any question."""
+
+    INTERACTIVE = 0
+    BATCH = 1
+    WARM_UP = 2
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds from submission until a request that has not come so far is given up; ``None`` is no limit."""
+
+    start_s: float | None = None
+    first_token_s: float | None = None
+    total_s: float | None = None
+
+
+@dataclass(frozen=True)
+class HistoryLimits:
+    """How a long conversation may be shortened; see ``history.py``. Without a budget: what the context leaves."""
+
+    budget_tokens: int | None = None
+    min_rounds: int = 2
 
 
 @dataclass(frozen=True)
 class Request:
-    """One question: a conversation whose picture parts index ``pictures``."""
+    """One question: a conversation whose picture parts index ``pictures``.
+
+    Without ``history`` a conversation that does not fit is refused. A ``PictureRef`` stands for a picture that the
+    engine has seen before. ``prefill_only`` asks for no answer, only for everything up to the last picture to be
+    computed and kept. Prompts with different ``cache_salt`` share no prefix.
+    """
 
     messages: Sequence[Message]
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[Picture | PictureRef] = ()
     sampling: SamplingParameters = field(default_factory=SamplingParameters)
     budget: PixelBudget = field(default_factory=PixelBudget)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    prefill_only: bool = False
+    cache_salt: str = ""
+    history: HistoryLimits | None = None
+
+
+@dataclass(frozen=True)
+class Queued:
+    """The request waits: ``position`` counts from 1, the wait is a prediction."""
+
+    position: int
+    predicted_wait_ms: float
 
 
 @dataclass(frozen=True)
@@ -47,26 +92,51 @@ class TextPiece:
 
 @dataclass(frozen=True)
 class PictureReport:
-    """What the model saw of a picture; the grid counts tokens, each 32×32 pixels of the resized picture."""
+    """What the model saw of a picture; the grid counts tokens, each 32×32 pixels of the resized picture.
+
+    ``origin`` says where its features came from; ``prefix``: not needed, as the prompt up to its end was known.
+    """
 
     width_px: int
     height_px: int
     grid_rows: int
     grid_columns: int
     num_tokens: int
-    is_cached: bool
+    origin: PictureOrigin
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the tower had nothing to do for it."""
+        return self.origin != "computed"
 
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds by stage. ``first_token_ms`` counts from the request's start."""
+    """Milliseconds by stage. ``first_token_ms`` counts from the request's submission.
 
+    A step that several answers share counts wholly for each of them.
+    """
+
+    queue_ms: float
     preprocess_ms: float
     vision_ms: float
     prefill_ms: float
     decode_ms: float
     first_token_ms: float
     total_ms: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an answer took. ``num_steps`` are runs of the language model that gave it tokens."""
+
+    num_cached_tokens: int = 0
+    num_steps: int = 0
+    num_drafted_tokens: int = 0
+    num_accepted_tokens: int = 0
+    num_forced_tokens: int = 0
+    num_preemptions: int = 0
+    num_dropped_rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +153,7 @@ class Answer:
     token_ids: tuple[int, ...]
     pictures: tuple[PictureReport, ...]
     timings: Timings
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def num_generated_tokens(self) -> int:
@@ -90,25 +161,48 @@ class Answer:
         return len(self.token_ids)
 
 
-Event = Progress | TextPiece | Answer
+@dataclass(frozen=True)
+class Cancelled:
+    """The request ended because it was no longer wanted, or was superseded."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The request ended with an error; it may have given text before."""
+
+    error: KandongError
+
+
+Event = Queued | Progress | TextPiece | Answer | Cancelled | Failed
+END_OF_REQUEST = (Answer, Cancelled, Failed)
 
 
 @dataclass
 class Clock:
-    """Adds up the time of each stage."""
+    """Adds up the time of each stage of one request, from its submission on."""
 
-    started: float = field(default_factory=time.perf_counter)
-    spent: dict[str, float] = field(default_factory=dict)
+    submitted: float = field(default_factory=time.perf_counter)
+    started: float | None = None
     first_token: float | None = None
+    spent: dict[str, float] = field(default_factory=dict)
 
-    def add(self, stage: str, since: float) -> None:
-        """Count the time since ``since`` to a stage."""
-        self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - since
+    def add(self, stage: str, seconds: float) -> None:
+        """Count time to a stage."""
+        self.spent[stage] = self.spent.get(stage, 0.0) + seconds
+
+    def mark_started(self) -> None:
+        """Remember when the request left the queue for the first time."""
+        if self.started is None:
+            self.started = time.perf_counter()
 
     def mark_first_token(self) -> None:
         """Remember when the first token was there."""
         if self.first_token is None:
             self.first_token = time.perf_counter()
+
+    def age_s(self) -> float:
+        """Seconds since submission."""
+        return time.perf_counter() - self.submitted
 
     def timings(self) -> Timings:
         """Give the times up to now."""
@@ -116,5 +210,9 @@ class Clock:
         stages = {
             f"{name}_ms": self.spent.get(name, 0.0) * 1e3 for name in ("preprocess", "vision", "prefill", "decode")
         }
-        first_ms = ((self.first_token or now) - self.started) * 1e3
-        return Timings(**stages, first_token_ms=first_ms, total_ms=(now - self.started) * 1e3)
+        return Timings(
+            queue_ms=((self.started or now) - self.submitted) * 1e3,
+            **stages,
+            first_token_ms=((self.first_token or now) - self.submitted) * 1e3,
+            total_ms=(now - self.submitted) * 1e3,
+        )

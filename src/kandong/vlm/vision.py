@@ -37,14 +37,14 @@ Compile = Callable[[ov.Model], Any]
 
 @dataclass(frozen=True)
 class VisionFeatures:
-    """What the language model takes of a picture.
+    """What the language model takes of a picture, as float32 or, from the cache, float16.
 
-    ``merged`` f32 ``(tokens, hidden)`` replaces the embedding of the picture's tokens; ``deepstack`` f32
+    ``merged`` ``(tokens, hidden)`` replaces the embedding of the picture's tokens; ``deepstack``
     ``(taps, tokens, hidden)`` is added after the first layers.
     """
 
-    merged: NDArray[np.float32]
-    deepstack: NDArray[np.float32]
+    merged: NDArray[Any]
+    deepstack: NDArray[Any]
 
 
 def _affine(source: WeightSource, name: str) -> tuple[Weight, Weight]:
@@ -184,6 +184,11 @@ class VisionTower:
         self._merger = merger(models.merger)
         self._tap_mergers = {layer: merger(model) for layer, model in models.tap_mergers.items()}
 
+    @property
+    def num_stages(self) -> int:
+        """Number of steps that a picture takes: patch embedding, groups of layers, the merger."""
+        return len(self._groups) + 2
+
     def start(self, patches: Patches) -> VisionPass:
         """Begin a picture; its stages are run by ``VisionPass.step``."""
         return VisionPass(self, patches)
@@ -214,7 +219,7 @@ class VisionPass:
     @property
     def num_stages(self) -> int:
         """Number of steps that the whole picture takes."""
-        return len(self._tower._groups) + 2
+        return self._tower.num_stages
 
     @property
     def num_stages_done(self) -> int:

@@ -1,0 +1,194 @@
+"""Loading a model: tokenizer, language model and vision tower from a folder, warm and ready.
+
+Owns: the order of loading, the size of the KV cache, and the identity of a model in caches. Must not know: requests,
+scheduling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from kandong.errors import ResourceError
+from kandong.machine import read_memory
+from kandong.vlm.attention import BLOCK_TOKENS
+from kandong.vlm.config import ModelConfig
+from kandong.vlm.decoder import Chunk, Decoder
+from kandong.vlm.device import Compute, Device, Numerics, Precision
+from kandong.vlm.kvcache import KVCache, num_blocks_for
+from kandong.vlm.memory import forgetting
+from kandong.vlm.opening import open_model
+from kandong.vlm.pixels import Patches, PixelBudget, make_patches
+from kandong.vlm.prompt import PromptEncoder
+from kandong.vlm.vision import VisionFeatures, VisionTower
+
+ReportLoading = Callable[[str], None]
+# Changes whenever pixels or the tower's graph come to mean something else, so that old features are not found.
+PIPELINE_VERSION = 1
+# Of what is free after loading; the rest is for pictures on their way and for other programs.
+_KV_SHARE_OF_FREE = 0.25
+_MIN_KV_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class LoadingOptions:
+    """What a model is loaded with; see ``EngineOptions``."""
+
+    precision: Precision
+    compute: Compute | None
+    num_threads: int | None
+    context_tokens: int
+    kv_cache_bytes: int | None
+
+
+class RunningPicture(Protocol):
+    """A picture on its way through the tower."""
+
+    @property
+    def num_stages(self) -> int:
+        """Number of steps that the whole picture takes."""
+
+    @property
+    def num_stages_done(self) -> int:
+        """Number of steps taken so far."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether ``features`` may be called."""
+
+    def step(self) -> None:
+        """Run the next stage."""
+
+    def features(self) -> VisionFeatures:
+        """Give the result after the last stage."""
+
+
+class Tower(Protocol):
+    """What the engine needs of a vision tower."""
+
+    @property
+    def num_stages(self) -> int:
+        """Number of steps that a picture takes."""
+
+    def start(self, patches: Patches) -> RunningPicture:
+        """Begin a picture."""
+
+
+class LanguageModel(Protocol):
+    """What the engine needs of a language model."""
+
+    def run(self, chunks: list[Chunk]) -> NDArray[np.float32]:
+        """Run one step; gives logits ``(sampled rows, vocabulary)``."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """Everything that answers need. ``held`` keeps alive what compiled graphs go on reading."""
+
+    config: ModelConfig
+    numerics: Numerics
+    prompts: PromptEncoder
+    decoder: LanguageModel
+    tower: Tower
+    num_blocks: int
+    context_tokens: int
+    pipeline: str
+    load_ms: float
+    held: object = None
+
+
+def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> LoadedModel:
+    """Load a checkpoint or converted folder, and run vision and language once.
+
+    Errors: ``CheckpointError`` for an unusable folder, ``InputError`` for options that do not go together,
+    ``ResourceError`` if the KV cache cannot be had.
+    """
+    started = time.perf_counter()
+    report("checking the model")
+    opened = open_model(folder, options.precision, options.compute)
+    prompts = PromptEncoder(folder, opened.config)
+    device = Device(opened.numerics, options.num_threads)
+    report(f"language model ({opened.numerics})")
+    decoder = Decoder(opened.config, opened.weights, device)
+    report("vision tower")
+    tower = VisionTower(opened.config.vision, opened.weights, opened.numerics.weights, device.compile)
+    opened.verify()
+    context_tokens = min(options.context_tokens, opened.config.text.max_position_embeddings)
+    num_blocks = _reserve(decoder.cache, context_tokens, options.kv_cache_bytes)
+    report("warming up")
+    with forgetting(opened.forget_pages):
+        _warm_up_vision(tower, opened.config)
+        _warm_up_language(decoder)
+    return LoadedModel(
+        config=opened.config,
+        numerics=opened.numerics,
+        prompts=prompts,
+        decoder=decoder,
+        tower=tower,
+        num_blocks=num_blocks,
+        context_tokens=min(context_tokens, num_blocks * BLOCK_TOKENS),
+        pipeline=_pipeline(opened.identity, opened.numerics),
+        load_ms=(time.perf_counter() - started) * 1e3,
+        held=opened.weights,
+    )
+
+
+def _reserve(cache: KVCache, context_tokens: int, kv_cache_bytes: int | None) -> int:
+    """Choose the number of blocks and allocate them.
+
+    Without a stated budget: room for one whole context, or a quarter of the free memory if that is less.
+    Errors: ``ResourceError`` if what was stated is not there, or too little for any answer.
+    """
+    memory = read_memory()
+    if kv_cache_bytes is None:
+        num_blocks = num_blocks_for(context_tokens)
+        if memory is not None:
+            num_blocks = min(num_blocks, int(memory.available_bytes * _KV_SHARE_OF_FREE) // cache.block_bytes)
+    else:
+        if memory is not None and kv_cache_bytes > memory.available_bytes:
+            raise ResourceError(
+                f"kv_cache_bytes is {kv_cache_bytes / 2**30:.1f} GiB, {memory.available_bytes / 2**30:.1f} GiB are "
+                "free after loading the model.",
+                hint="Lower kv_cache_bytes.",
+                field="kv_cache_bytes",
+            )
+        num_blocks = kv_cache_bytes // cache.block_bytes
+    if num_blocks < min(num_blocks_for(_MIN_KV_TOKENS), num_blocks_for(context_tokens)):
+        raise ResourceError(
+            f"Keys and values get room for {num_blocks * BLOCK_TOKENS:,} tokens, at least {_MIN_KV_TOKENS:,} are "
+            f"needed ({_MIN_KV_TOKENS // BLOCK_TOKENS * cache.block_bytes / 2**20:.0f} MiB).",
+            hint="Free memory, or raise kv_cache_bytes.",
+            field="kv_cache_bytes",
+        )
+    cache.reserve(num_blocks)
+    return num_blocks
+
+
+def _pipeline(identity: object, numerics: Numerics) -> str:
+    """Name everything but the picture that determines its features."""
+    facts = json.dumps([PIPELINE_VERSION, identity, str(numerics), ov.__version__], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _warm_up_vision(tower: VisionTower, config: ModelConfig) -> None:
+    """Encode a small black picture: the first inference after compilation is several times slower."""
+    pixels = config.pixels
+    black = np.zeros((pixels.factor_px, pixels.factor_px, 3), np.uint8)
+    tower.encode(make_patches(black, pixels, PixelBudget(min_tokens=1, max_tokens=min(16, pixels.max_tokens))))
+
+
+def _warm_up_language(decoder: Decoder) -> None:
+    """Prefill and decode once, for the same reason. What it leaves in the first blocks is never read."""
+    blocks = [0, 1]
+    for num_past, length in ((0, BLOCK_TOKENS), (BLOCK_TOKENS, 1)):
+        positions = np.tile(np.arange(num_past, num_past + length), (3, 1))
+        decoder.run([Chunk([0] * length, positions, num_past, blocks, [length - 1])])
