@@ -283,7 +283,8 @@ class Engine:
         wanted = set(newcomer.plan.keys)
         for sequence in self.scheduler.everyone:
             is_older = sequence is not newcomer and sequence.ticket.priority is Priority.WARM_UP
-            if is_older and sequence.ticket.client == newcomer.ticket.client and wanted >= set(sequence.plan.keys):
+            warmed = set(sequence.plan.keys)
+            if is_older and warmed and sequence.ticket.client == newcomer.ticket.client and wanted >= warmed:
                 sequence.is_wanted = False
 
     def _end(self, sequence: SequenceState, event: Event) -> None:
