@@ -11,7 +11,7 @@ import pytest
 
 from kandong.errors import GrammarError
 from kandong.vlm.grammar import GrammarFactory
-from kandong.vlm.grammar_source import MAX_PATTERN_REPEATS, check_pattern
+from kandong.vlm.grammar_source import MAX_PATTERN_REPEATS, check_pattern, property_openings
 from tests.vlm.tokenizers import golden
 
 TEXT = {"type": "string"}
@@ -192,3 +192,12 @@ def test_repeats_multiply_through_groups(pattern: str, is_too_much: bool) -> Non
             check_pattern(pattern, "The pattern")
     else:
         assert check_pattern(pattern, "The pattern") == pattern
+
+
+def test_openings_end_where_the_value_begins() -> None:
+    offer = {"type": "object", "properties": {"gifts": {"type": "array"}, "price": {"type": ["number", "null"]}}}
+    schema = {"properties": {"价格": {"type": ["string", "null"]}, "kind": {"enum": ["满减", None]}, "offer": offer}}
+    openings = property_openings(schema)
+    assert openings[::2] == ['","价格":"', '","kind":"', '","offer":{', '","gifts":[', '","price":']
+    assert openings[1::2] == [opening[1:] for opening in openings[::2]]
+    assert property_openings({"type": "string"}) == []

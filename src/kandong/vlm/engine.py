@@ -149,6 +149,7 @@ class Engine:
         for index in (p.index for m in request.messages for p in m.parts if hasattr(p, "index")):
             if not 0 <= index < len(request.pictures):
                 raise InputError(f"There is no picture number {index}.", field="pictures")
+        request.sampling.check_vocabulary(self.config.text.vocab_size)
         encoded = self.prompts.encode(request.messages)
         pictures = [request.pictures[i] for i in encoded.picture_order]
         merge = self.config.vision.spatial_merge_size

@@ -267,3 +267,31 @@ def explain(message: str, subject: str, text: str) -> GrammarError:
         found = next((entry for entry in _REASONS if entry[0] in lowered), None)
         problem, hint = (found[1], found[2] or "") if found else ("a part of it is not supported", "Simplify it.")
     return GrammarError(f"The {subject} cannot be used: {problem}.", hint=hint or None, field="response_format")
+
+
+def property_openings(schema: object) -> list[str]:
+    """Give the text between two values of an object, for each property: ``","price":`` and, for a text, the next quote.
+
+    Sources for drafting: the grammar forces the name, but what follows it may still merge with the value. Of nullable
+    fields the text is taken. ``schema`` must have been checked.
+    """
+    openings: list[str] = []
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        stack += reversed(inner)
+        properties = value.get("properties") if isinstance(value, dict) else None
+        for name, described in properties.items() if isinstance(properties, dict) else ():
+            written = json.dumps(name, ensure_ascii=False)
+            openings += [f"{before}{written}:{_opening(described)}" for before in ('",', ",")]
+    return list(dict.fromkeys(openings))
+
+
+def _opening(schema: object) -> str:
+    if not isinstance(schema, dict):
+        return ""
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    is_text = "string" in kinds or any(isinstance(v, str) for v in schema.get("enum", []))
+    return '"' if is_text else "[" if "array" in kinds else "{" if "object" in kinds else ""
