@@ -24,6 +24,7 @@ from kandong.vlm.attention import BLOCK_TOKENS
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.decoder import Chunk, Decoder
 from kandong.vlm.device import Compute, Device, Numerics, Precision
+from kandong.vlm.grammar import GrammarFactory
 from kandong.vlm.kvcache import KVCache, num_blocks_for
 from kandong.vlm.memory import forgetting
 from kandong.vlm.opening import open_model
@@ -97,6 +98,7 @@ class LoadedModel:
     config: ModelConfig
     numerics: Numerics
     prompts: PromptEncoder
+    grammars: GrammarFactory
     decoder: LanguageModel
     tower: Tower
     num_blocks: int
@@ -132,6 +134,7 @@ def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> 
         config=opened.config,
         numerics=opened.numerics,
         prompts=prompts,
+        grammars=GrammarFactory.from_folder(folder, opened.config),
         decoder=decoder,
         tower=tower,
         num_blocks=num_blocks,

@@ -160,6 +160,11 @@ class PromptEncoder:
                 run.append(token_id)
         return "".join([*pieces, self._plain.decode(run)])
 
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Ids that only the template may give."""
+        return frozenset(self._names)
+
     def token_bytes_name(self, token_id: int) -> str:
         """Give the vocabulary's own spelling of a token, for logs and log-probabilities."""
         return self._names.get(token_id) or self._plain.id_to_token(token_id) or ""
