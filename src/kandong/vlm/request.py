@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from kandong.errors import KandongError
 from kandong.types import Picture, PictureRef
+from kandong.vlm.loops import LoopReason
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message
 from kandong.vlm.sampling import SamplingParameters, TokenLogprob
@@ -60,9 +61,10 @@ class Request:
     """One question: a conversation whose picture parts index ``pictures``.
 
     ``draft_sources`` are texts that the answer is likely to copy: they make it faster, never different. Without
-    ``drafting`` each step gives one token. Without ``history`` a conversation that does not fit is refused. A
-    ``PictureRef`` stands for a picture that the engine has seen before. ``prefill_only`` asks for no answer, only for
-    everything up to the last picture to be computed and kept. Prompts with different ``cache_salt`` share no prefix.
+    ``drafting`` each step gives one token; without ``stop_loops`` an answer that runs away goes on to its limit, as it
+    does with ``ignore_eos``. Without ``history`` a conversation that does not fit is refused. A ``PictureRef`` stands
+    for a picture that the engine has seen before. ``prefill_only`` asks for no answer, only for everything up to the
+    last picture to be computed and kept. Prompts with different ``cache_salt`` share no prefix.
     """
 
     messages: Sequence[Message]
@@ -76,6 +78,7 @@ class Request:
     form: AnswerForm | None = None
     draft_sources: Sequence[str] = ()
     drafting: bool = True
+    stop_loops: bool = True
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ class Answer:
     """The end of a request: the whole text and all that is known about how it came to be.
 
     ``token_ids`` are those generated, with the end token if there was one; ``logprobs`` go with them, if asked for.
+    ``stopped_by`` says what kind of loop was cut short; ``finish_reason`` is ``length`` then.
     """
 
     text: str
@@ -166,6 +170,7 @@ class Answer:
     pictures: tuple[PictureReport, ...]
     timings: Timings
     counts: Counts = field(default_factory=Counts)
+    stopped_by: LoopReason | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
 
     @property

@@ -22,6 +22,7 @@ from kandong.vlm.decoder import Chunk, PlacedFeatures
 from kandong.vlm.drafts import LookupDrafter, draft_within, verify_draft
 from kandong.vlm.grammar import GrammarState
 from kandong.vlm.kvcache import num_blocks_for
+from kandong.vlm.loops import LoopDetector, LoopReason
 from kandong.vlm.plan import FeatureKey, PromptPlan
 from kandong.vlm.positions import PictureSpan
 from kandong.vlm.request import (
@@ -93,6 +94,8 @@ class SequenceState:
         self._eos = frozenset(() if request.sampling.ignore_eos else eos_token_ids)
         self._sampler = Sampler(request.sampling, plan.token_ids)
         self._stream = TextStream(decode, request.sampling.stop)
+        self.stopped_by: LoopReason | None = None
+        self._loops = LoopDetector() if request.stop_loops and not request.sampling.ignore_eos else None
         self._grammar = grammar
         self._drafter = drafter
         self._hashes: list[bytes] = []
@@ -259,6 +262,8 @@ class SequenceState:
         events: list[Event] = [TextPiece(piece)] if piece else []
         if self._stream.stopped_by is not None:
             self.finish_reason = "stop"
+        elif self._loops is not None and (reason := self._loops.push(token, piece)) is not None:
+            self.finish_reason, self.stopped_by = "length", reason
         elif self.num_generated >= self.plan.max_new_tokens:
             self.finish_reason = "length"
         return [*events, *self._rest()] if self.finish_reason else events
@@ -279,6 +284,7 @@ class SequenceState:
             token_ids=tuple(self.tokens[len(self.plan.token_ids) :]),
             pictures=tuple(map(_report, self.plan.pictures, self.plan.spans, self.origins)),
             timings=self.clock.timings(),
+            stopped_by=self.stopped_by,
             logprobs=tuple(self._sampler.logprobs[: self.num_generated]),
             counts=Counts(
                 t.cached, t.steps, t.drafted, t.accepted, t.forced, t.preemptions, self.plan.num_dropped_rounds
