@@ -106,7 +106,7 @@ def plan_sessions(peers: Sequence[PeerSpec], memory_gib: float) -> list[list[Pee
 def convert_once(run: Run) -> None:
     """Have Kandong convert the checkpoint, which only its very first start does and no measured one should."""
     for spec in [spec for spec in run.peers if spec.environment is None]:
-        if not (run.home / "kandong").is_dir():
+        if not any((run.home / "kandong" / "converted").glob(f"{run.checkpoint.resolve().name}-*")):
             try:
                 run.start(spec).close()
             except PeerError as failure:
@@ -127,20 +127,22 @@ def measure_starts(run: Run, num_starts: int) -> None:
 
 def measure_session(run: Run, session_index: int, specs: Sequence[PeerSpec]) -> None:
     """Keep a group of peers running and ask them in turn, every picture, round by round."""
+    others = [spec for spec in specs if spec.key != REFERENCE] or specs
+    sides = sorted({side for spec in others for side in spec.sides_px})
     with ExitStack() as stack:
         processes: dict[str, PeerProcess] = {}
         for spec in [spec for spec in specs if spec in run.peers]:
             try:
                 processes[spec.key] = run.start(spec)
                 stack.callback(processes[spec.key].close)
-                for side in spec.sides_px[1:]:
+                for side in [side for side in sides[1:] if side in spec.sides_px]:
                     # The first answer of a size is slower for some, as kernels are made for it.
                     processes[spec.key].ask(run.pictures[side], QUESTION, 2)
             except PeerError as failure:
                 run.drop(spec, failure)
         for round_index in range(run.num_rounds):
             say(f"group {session_index + 1}, round {round_index + 1} of {run.num_rounds}")
-            for side in run.pictures:
+            for side in sides:
                 asked = [spec for spec in specs if spec in run.peers and side in spec.sides_px]
                 # Whoever goes first meets colder caches.
                 for spec in asked if round_index % 2 == 0 else reversed(asked):

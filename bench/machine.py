@@ -18,11 +18,17 @@ def describe_machine() -> dict[str, object]:
     return {
         "cpu": _cpu_fields().get("model name") or platform.processor() or platform.machine(),
         "family": _cpu_fields().get("cpu family", ""),
-        "extensions": [flag for flag in _TELLING_FLAGS if flag in _cpu_fields().get("flags", "").split()],
+        "extensions": cpu_extensions(),
         "num_cpus": os.cpu_count() or 1,
         "memory_gib": round(_memory_fields().get("MemTotal", 0) / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def cpu_extensions() -> list[str]:
+    """List the extensions that matter and that this CPU has (Linux; empty elsewhere)."""
+    flags = _cpu_fields().get("flags", "").split()
+    return [flag for flag in _TELLING_FLAGS if flag in flags]
 
 
 def available_memory_bytes() -> int:

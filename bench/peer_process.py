@@ -52,7 +52,7 @@ class PeerProcess:
             self._process.stdin.write(json.dumps(question, ensure_ascii=False) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise PeerError(f"ended with code {self._process.wait()}; see {self._log}") from None
+            raise PeerError(f"ended with code {self._process.wait()}; see logs/{self._log.name}") from None
         return self._read()
 
     def peak_bytes(self) -> int | None:
@@ -78,7 +78,7 @@ class PeerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise PeerError(f"ended with code {self._process.wait()}; see {self._log}")
+            raise PeerError(f"ended with code {self._process.wait()}; see logs/{self._log.name}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
             raise PeerError(str(reply["error"]))

@@ -40,7 +40,7 @@ class Ours:
             question.prompt,
             max_tokens=question.max_tokens,
             ignore_eos=True,
-            max_image_tokens=MAX_IMAGE_TOKENS,
+            max_image_tokens=min(MAX_IMAGE_TOKENS, self._model.engine.config.pixels.max_tokens),
         )
         times, num_more = answer.timings, answer.num_generated_tokens - 1
         return Reply(

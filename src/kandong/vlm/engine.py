@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from kandong.errors import InputError, KandongError, PromptTooLongError
 from kandong.types import Picture
-from kandong.vlm.decoder import Chunk, Decoder, PlacedFeatures
-from kandong.vlm.device import Compute, Device, Numerics, Precision
+from kandong.vlm.decoder import Chunk, PlacedFeatures
+from kandong.vlm.device import Compute, Numerics, Precision
 from kandong.vlm.kvcache import num_blocks_for
-from kandong.vlm.memory import forgetting
+from kandong.vlm.loading import load_parts
 from kandong.vlm.opening import open_model
 from kandong.vlm.pixels import Patches, PixelBudget, make_patches, plan_grid
 from kandong.vlm.positions import PictureSpan, prompt_positions
-from kandong.vlm.prompt import PromptEncoder
 from kandong.vlm.request import (
     Answer,
     Clock,
@@ -38,7 +37,7 @@ from kandong.vlm.request import (
 )
 from kandong.vlm.sampling import Sampler, SamplingParameters
 from kandong.vlm.stream import TextStream
-from kandong.vlm.vision import VisionFeatures, VisionTower
+from kandong.vlm.vision import VisionFeatures
 
 ReportLoading = Callable[[str], None]
 
@@ -83,22 +82,14 @@ class Engine:
         self.config = opened.config
         self.numerics: Numerics = opened.numerics
         self.context_tokens = min(self.options.context_tokens, self.config.text.max_position_embeddings)
-        self.prompts = PromptEncoder(folder, self.config)
-        device = Device(self.numerics, self.options.num_threads)
-        say(f"language model ({self.numerics})")
         # Compiled graphs go on reading the arrays that the weights were made of.
         self._weights = opened.weights
-        self.decoder = Decoder(self.config, opened.weights, device)
-        say("vision tower")
-        self.tower = VisionTower(self.config.vision, opened.weights, self.numerics.weights, device.compile)
-        opened.verify()
+        say(f"loading ({self.numerics})")
+        parts = load_parts(folder, opened, self.options.num_threads, self.context_tokens)
+        self.prompts, self.decoder, self.tower = parts.prompts, parts.decoder, parts.tower
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._features: OrderedDict[tuple[str, int, int], VisionFeatures] = OrderedDict()
-        say("warming up")
-        with forgetting(opened.forget_pages):
-            self._warm_up_vision()
-            self._warm_up_language()
         self.load_ms = (time.perf_counter() - started) * 1e3
 
     def generate(self, request: Request) -> Iterator[Event]:
@@ -272,21 +263,6 @@ class Engine:
         chunk = Chunk(generated[-1:], positions, len(plan.token_ids) + offset, blocks, [0])
         logits: NDArray[np.float32] = self.decoder.run([chunk])[0]
         return logits
-
-    def _warm_up_vision(self) -> None:
-        """Encode a small black picture: the first inference after compilation is several times slower."""
-        pixels = self.config.pixels
-        black = np.zeros((pixels.factor_px, pixels.factor_px, 3), np.uint8)
-        self.tower.encode(make_patches(black, pixels, PixelBudget(min_tokens=1, max_tokens=min(16, pixels.max_tokens))))
-
-    def _warm_up_language(self) -> None:
-        """Prefill and decode once, for the same reason; leaves room for a short conversation in the cache."""
-        self.decoder.cache.release(self._allocate(min(2 * 1024, self.context_tokens)))
-        blocks = self._allocate(33)
-        for num_past, length in ((0, 32), (32, 1)):
-            positions = np.tile(np.arange(num_past, num_past + length), (3, 1))
-            self.decoder.run([Chunk([0] * length, positions, num_past, blocks, [length - 1])])
-        self.decoder.cache.release(blocks)
 
 
 def _report(picture: Picture, span: PictureSpan, is_cached: bool) -> PictureReport:

@@ -69,8 +69,6 @@ def _open_converted(folder: Path, precision: Precision, compute: Compute | None)
         pool.shutdown()
         weights.require_all_taken()
 
-    def forget_pages() -> None:
-        weights.forget_pages()
-        trim_freed_memory()
-
-    return OpenedModel(read_model_config(folder), resolve_numerics(stored, compute), weights, verify, forget_pages)
+    return OpenedModel(
+        read_model_config(folder), resolve_numerics(stored, compute), weights, verify, weights.forget_pages
+    )
