@@ -155,10 +155,10 @@ def print_answers(grammar: CompiledGrammar, encode: Callable[[str], list[int]]) 
         }
         for kind, drafter in drafters.items():
             r = replay(ids, grammar, drafter)
+            share, per_step, speed = r.num_forced / r.num_tokens, r.num_tokens / r.num_steps, r.num_tokens / r.cost
             print(
-                f"{name}, {kind}: {r.num_tokens} tokens, {r.num_forced / r.num_tokens:.2f} forced, {r.num_steps} steps,",
-                f"{r.num_tokens / r.num_steps:.2f} tokens a step, {r.num_accepted} of {r.num_drafted} drafted right,",
-                f"{r.num_tokens / r.cost:.2f} times as fast as one by one",
+                f"{name}, {kind}: {r.num_tokens} tokens, {share:.2f} forced, {r.num_steps} steps, "
+                f"{per_step:.2f} tokens a step, {r.num_accepted} of {r.num_drafted} drafted right, x{speed:.2f}"
             )
 
 
