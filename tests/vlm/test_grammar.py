@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 
+from bench.decoding import ANSWERS, OFFER_SCHEMA, answer_text
 from kandong.errors import KandongError
 from kandong.vlm.grammar import CompiledGrammar, GrammarFactory, GrammarState
 from tests.vlm.random_schemas import SchemaMaker
@@ -95,29 +95,10 @@ def replay(case: TokenizerCase, grammar: CompiledGrammar, text: str) -> tuple[in
     return num_forced, num_chosen
 
 
-NUMBER, TEXT = {"type": ["number", "null"]}, {"type": ["string", "null"]}
-OFFER: dict[str, Any] = {
-    "brand": TEXT,
-    "product_name": TEXT,
-    "price": NUMBER,
-    "list_price": NUMBER,
-    "discount_text": TEXT,
-    "promotion_type": {"enum": ["满减", "折扣", "买赠", "秒杀", None]},
-    "start_date": TEXT,
-    "end_date": TEXT,
-    "gift_name": TEXT,
-    "gift_quantity": {"type": ["integer", "null"]},
-    "channel": {"enum": ["线上", "线下", "都有", None]},
-    "is_advertisement": {"type": "boolean"},
-}
-POSTER = ["蜜雪冰城", "柠檬水 大杯", 6.9, None, "第二杯半价", "折扣", None, "2026-11-11", None, None, "线下", True]
-
-
 def test_a_third_of_a_twelve_field_object_is_forced(workshop: Workshop) -> None:
     case, factory = workshop
-    schema = {"type": "object", "properties": OFFER, "required": list(OFFER), "additionalProperties": False}
-    text = json.dumps(dict(zip(OFFER, POSTER, strict=True)), ensure_ascii=False, separators=(",", ":"))
-    num_forced, num_chosen = replay(case, factory.compile_json_schema(schema), text)
+    text = answer_text(ANSWERS["a poster"])
+    num_forced, num_chosen = replay(case, factory.compile_json_schema(OFFER_SCHEMA), text)
     assert num_forced / (num_forced + num_chosen) >= 1 / 3
     assert (num_forced + num_chosen) / num_chosen >= 1.5
 

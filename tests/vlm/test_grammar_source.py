@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
+import random
 import time
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from kandong.errors import GrammarError
 from kandong.vlm.grammar import GrammarFactory
 from kandong.vlm.grammar_source import MAX_PATTERN_REPEATS, check_pattern, property_openings
+from tests.vlm.random_schemas import SchemaMaker
 from tests.vlm.tokenizers import golden
 
 TEXT = {"type": "string"}
@@ -58,7 +61,14 @@ UNSUPPORTED: list[tuple[Any, str]] = [
     ({"$ref": "https://example.com/schema"}, "nothing is fetched"),
     ({"$ref": "#/$defs/nowhere"}, "$ref points at nothing"),
     ({"type": "string", "format": "colour"}, "'colour'"),
-    ({"type": "text"}, "none of JSON's"),
+    ({"type": "text"}, "#/type is none of JSON's"),
+    ({"anyOf": [{"type": ["string", 5]}]}, "#/anyOf/0/type"),
+    ({"enum": "a"}, "#/enum"),
+    ({"required": ["a", 5]}, "#/required"),
+    ({"minimum": "5"}, "#/minimum"),
+    ({"format": 5}, "#/format"),
+    ({"properties": {"a": {"$id": "x"}}}, "#/properties/a/$id"),
+    ({"$defs": {"x": {"$ref": "#/$defs/x", "type": "object"}}, "$ref": "#/$defs/x"}, "leads back"),
     ({"type": "string", "pattern": "^(?=a)b"}, "looks ahead"),
     ({"type": "string", "pattern": "(a)\\1"}, "refers back"),
     ({"type": "string", "pattern": "(a"}, "not a valid regular expression"),
@@ -109,6 +119,9 @@ def test_what_is_refused_names_its_place_and_the_field(factory: GrammarFactory, 
         {"type": "integer", "minimum": -(10**15), "maximum": 10**15},
         {"anyOf": [{"type": "string", "pattern": f"^{i}+$"} for i in range(40)], "title": "any of many"},
         {"$defs": {"x": {"type": "object", "properties": {"c": {"$ref": "#/$defs/x"}}}}, "$ref": "#/$defs/x"},
+        {"$id": "https://example.com/a", "$schema": "x", "$defs": {"a": TEXT}, "$ref": "#/$defs/a"},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "type": "array", "items": [TEXT], "definitions": {}},
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "array", "prefixItems": [TEXT]},
         True,
         {},
         nested(20),
@@ -192,6 +205,84 @@ def test_repeats_multiply_through_groups(pattern: str, is_too_much: bool) -> Non
             check_pattern(pattern, "The pattern")
     else:
         assert check_pattern(pattern, "The pattern") == pattern
+
+
+KEYWORDS = (
+    *(
+        "type",
+        "properties",
+        "required",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "allOf",
+        "oneOf",
+        "$ref",
+        "$defs",
+        "pattern",
+    ),
+    *(
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "format",
+        "minItems",
+        "$anchor",
+    ),
+    *("maxItems", "prefixItems", "additionalProperties", "patternProperties", "minProperties", "$id", "$schema"),
+)
+ODD_VALUES: tuple[Any, ...] = (
+    *("string", "object", "array", "", "#", "#/", "#/$defs/a", "^a*$", "[", "\\", "\x00", "date", "ipv6", "a\nb", "😀"),
+    *(5, -1, 0, 2.5, 1e300, -1e-300, 10**25, None, True, False, [], {}, ["string"], [{}], {"a": {"$ref": "#"}}),
+)
+PATTERN_PIECES = (
+    *"ab|()[]{}?*+\\.^$,-01dwsSpbz/\n\"'&~<>:=!#% 中",
+    "{2,3}",
+    "\\p{Han}",
+    "(?i)",
+    "(?:",
+    "[^",
+    "&&",
+    "(?P<a>",
+)
+
+
+def mutated(schema: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """Put odd values and keywords at a few places of a schema."""
+    nodes: list[Any] = [schema]
+    for node in nodes:
+        nodes += [v for v in (node.values() if isinstance(node, dict) else node) if isinstance(v, dict | list)]
+    for node in chance.choices(nodes, k=chance.randint(1, 4)):
+        if isinstance(node, dict):
+            node[chance.choice([*KEYWORDS, *node])] = copy.deepcopy(chance.choice(ODD_VALUES))
+        elif node:
+            node[chance.randrange(len(node))] = copy.deepcopy(chance.choice(ODD_VALUES))
+    return schema
+
+
+def test_mutants_give_a_grammar_or_a_clear_refusal(factory: GrammarFactory) -> None:
+    chance, maker, num_compiled = random.Random(9), SchemaMaker(9), 0
+    for i in range(1_500):
+        try:
+            if i % 3:
+                grammar = factory.compile_json_schema(mutated(copy.deepcopy(maker.root()), chance))
+            else:
+                grammar = factory.compile_regex("".join(chance.choices(PATTERN_PIECES, k=chance.randint(1, 12))))
+        except GrammarError as refusal:
+            assert "\n" not in refusal.message  # noqa: PT017
+            continue
+        num_compiled += 1
+        state = grammar.start()
+        for _ in range(10):
+            assert state.allowed().any()
+            if state.is_complete:
+                break
+            state.accept(int(chance.choice(state.allowed().nonzero()[0])))
+    assert num_compiled > 200
 
 
 def test_openings_end_where_the_value_begins() -> None:

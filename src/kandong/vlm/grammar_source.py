@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from kandong.errors import GrammarError
@@ -29,7 +29,7 @@ UNSUPPORTED_KEYWORDS = frozenset(
     {
         *("not", "if", "then", "else", "contains", "minContains", "maxContains", "uniqueItems", "propertyNames"),
         *("dependentRequired", "dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems"),
-        *("$dynamicRef", "$recursiveRef", "x-guidance"),
+        *("$dynamicRef", "$recursiveRef", "$id", "x-guidance"),
     }
 )
 _SCHEMAS_BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
@@ -37,13 +37,19 @@ _LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE_SCHEMAS = ("items", "additionalProperties", "additionalItems")
 _MEETING = ("$ref", "anyOf", "oneOf")
 _ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default"})
+_TYPES = ("string", "number", "integer", "boolean", "null", "array", "object")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_DIALECTS = ("https://json-schema.org/draft", "http://json-schema.org/draft")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 
 # What the compiler says, by a word of its message, and what we say. Its own text is never shown.
 _REASONS = (
     ("unable to determine", "patterns that must hold together are too entangled", "Use one pattern."),
     ("disjoint", "two patterns of patternProperties may match the same name", "Make them exclude each other."),
-    ("range", "bounds of a number are too far apart or too fine", "Use bounds of at most 15 digits."),
+    ("unknown format", "a format is not known", "Remove it or use a pattern."),
+    ("circular", "a $ref leads back to itself with something beside it", "Remove what stands beside the $ref."),
+    ("integer range", "bounds of a number are too far apart or too fine", "Use bounds of at most 15 digits."),
+    ("float range", "bounds of a number are too far apart or too fine", "Use bounds of at most 15 digits."),
     ("oneof", "its oneOf has branches that may overlap", "Use anyOf."),
     ("look-around", "a pattern looks ahead or behind", "Write the pattern without (?=…), (?!…), (?<=…), (?<!…)."),
     ("backreferences", "a pattern refers back to a group", "Write the pattern without \\1, \\2, …."),
@@ -51,7 +57,6 @@ _REASONS = (
     ("unsatisfiable", "no text can satisfy it: parts of it contradict each other", None),
     ("no possible", "no text can satisfy it", None),
     ("pointer", "a $ref points at nothing", "Put what it names under $defs."),
-    ("invalid type", "a type is none of JSON's", "Use string, number, integer, boolean, null, array or object."),
     ("too large", "it is too large or too entangled", "Make it smaller and flatter."),
     ("too many", "it is too large or too entangled", "Make it smaller and flatter."),
     ("limit", "it is too large or too entangled", "Make it smaller and flatter."),
@@ -84,10 +89,13 @@ def schema_text(schema: object) -> str:
         refuse(f"The schema has {num_bytes:,} bytes, allowed are {MAX_SCHEMA_BYTES:,}.", "Make it smaller.")
     _check_depth(schema)
     # A copy that may be changed, of nothing but JSON's own types.
-    schema = json.loads(text)
-    _check_schema(schema, "#")
-    _check_meeting(schema)
-    return json.dumps(schema, ensure_ascii=False)
+    checked: dict[str, Any] = json.loads(text)
+    checked.pop("$id", None)  # a name for others; every $ref is within the schema
+    if not str(checked.get("$schema", "")).startswith(_DIALECTS):
+        checked.pop("$schema", None)
+    _check_schema(checked, "#")
+    _check_meeting(checked)
+    return json.dumps(checked, ensure_ascii=False)
 
 
 def _check_depth(schema: object) -> None:
@@ -112,6 +120,8 @@ def _check_schema(schema: object, place: str) -> None:
         refuse(f"{place} must be a schema.")
     for key in [key for key in UNSUPPORTED_KEYWORDS & schema.keys() if schema[key] is False]:
         del schema[key]  # "uniqueItems": false asks for nothing
+    if place != "#":
+        schema.pop("$schema", None)
     for key, value in schema.items():
         _check_keyword(key, value, f"{place}/{_shown(key)}")
 
@@ -121,12 +131,10 @@ def _check_keyword(key: str, value: object, place: str) -> None:
         refuse(f"{place} is not supported.", f"Remove {key} and check it on the answer.")
     elif key in _COUNTS:
         _check_count(value, place)
-    elif key == "multipleOf":
-        _check_multiple(value, place)
     elif key == "pattern":
         check_pattern(value, place)
-    elif key == "$ref" and not (isinstance(value, str) and value.startswith("#")):
-        refuse(f"{place} points out of the schema; nothing is fetched.", "Put what it names under $defs.")
+    elif key in _VALUE_CHECKS:
+        _check_value(key, value, place)
     elif key in _SCHEMAS_BY_NAME:
         _check_named(key, value, place)
     elif key in _LISTS_OF_SCHEMAS or (key == "items" and isinstance(value, list)):
@@ -175,9 +183,42 @@ def _check_count(value: object, place: str) -> None:
         refuse(f"{place} must be a whole number from 0 to {MAX_COUNT:,}.")
 
 
-def _check_multiple(value: object, place: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_MULTIPLE:
-        refuse(f"{place} must be a number over 0 and up to {MAX_MULTIPLE:,}.")
+def _check_value(key: str, value: object, place: str) -> None:
+    is_right, problem, hint = _VALUE_CHECKS[key]
+    if not is_right(value):
+        refuse(f"{place} {problem}.", hint)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_types(value: object) -> bool:
+    names = value if isinstance(value, list) and value else [value]
+    return all(isinstance(name, str) and name in _TYPES for name in names)
+
+
+_VALUE_CHECKS: dict[str, tuple[Callable[[Any], bool], str, str | None]] = {
+    "type": (_are_types, "is none of JSON's types, nor a list of them", f"Use {', '.join(_TYPES)}."),
+    "enum": (lambda v: isinstance(v, list) and bool(v), "must be a list of values", None),
+    "required": (
+        lambda v: isinstance(v, list) and all(isinstance(name, str) for name in v),
+        "must be a list of property names",
+        None,
+    ),
+    "format": (lambda v: isinstance(v, str), "must be the name of a format", None),
+    "multipleOf": (
+        lambda v: _is_number(v) and 0 < v <= MAX_MULTIPLE,
+        f"must be a number over 0 and up to {MAX_MULTIPLE:,}",
+        None,
+    ),
+    "$ref": (
+        lambda v: isinstance(v, str) and v.startswith("#"),
+        "points out of the schema; nothing is fetched",
+        "Put what it names under $defs.",
+    ),
+    **dict.fromkeys(_BOUNDS, (_is_number, "must be a number", None)),
+}
 
 
 def _shown(name: object) -> str:
