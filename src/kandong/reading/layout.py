@@ -24,6 +24,11 @@ _ROW_SHARE: Final = 0.5
 # Columns of text fill this share of their width in their better half of lines; cells of a table do not.
 _RUNNING_FILL: Final = 0.5
 _MIN_COLUMN_LINES: Final = 3
+# Lone lines below a block belong to it within these ratios of pitch and height.
+_SAME_PITCH: Final = 1.15
+_SAME_SIZE: Final = 1.2
+# Lone lines beside each other in width follow this closely, by their height, where columns are not level.
+_INTERLEAVED: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,9 @@ def common_gutters(rows: list[Row], boxes: Boxes) -> list[tuple[float, float]]:
 
 def _block_from(rows: list[Row], boxes: Boxes, start: int) -> tuple[int, float | None]:
     """Give the end of the block that begins with a row, and its gutter if it has exactly one."""
-    if len(rows[start].members) < 2:
+    if len(rows[start].members) < 2 and not _is_interleaved(rows, boxes, start):
         return start + 1, None
-    end = start + 1
+    end = start + (1 if len(rows[start].members) > 1 else 2)
     gutters = common_gutters(rows[start:end], boxes)
     last_several = end
     while end < len(rows):
@@ -108,7 +113,7 @@ def _block_from(rows: list[Row], boxes: Boxes, start: int) -> tuple[int, float |
             break
         gutters = wider
         end += 1
-        if len(rows[end - 1].members) > 1:
+        if len(rows[end - 1].members) > 1 or _is_interleaved(rows, boxes, end - 2):
             last_several = end
     # Lone lines after the last full row belong to the block only if they stand in one of its columns close below.
     end = _with_lone_lines(rows, start, last_several, end)
@@ -116,11 +121,26 @@ def _block_from(rows: list[Row], boxes: Boxes, start: int) -> tuple[int, float |
     return end, (sum(gutters[0]) / 2 if len(gutters) == 1 else None)
 
 
+def _is_interleaved(rows: list[Row], boxes: Boxes, index: int) -> bool:
+    """Whether a row and the next are lone lines of columns that are not level with each other."""
+    if index + 1 >= len(rows) or len(rows[index].members) + len(rows[index + 1].members) != 2:
+        return False
+    upper, lower = boxes[rows[index].members[0]], boxes[rows[index + 1].members[0]]
+    is_apart = min(upper[2], lower[2]) <= max(upper[0], lower[0])
+    return bool(is_apart and lower[1] <= upper[3] + _INTERLEAVED * (upper[3] - upper[1]))
+
+
 def _with_lone_lines(rows: list[Row], start: int, last_several: int, end: int) -> int:
+    """Give the end of a block with the lone lines below it that go on in its pitch and size."""
     pitches = [b.top - a.top for a, b in itertools.pairwise(rows[start:last_several])]
-    pitch = float(np.median(pitches or [0]))
+    heights = [row.bottom - row.top for row in rows[start:last_several]]
+    pitch, height = float(np.median(pitches or [0])), float(np.median(heights))
     stop = last_several
-    while stop < end and rows[stop].top - rows[stop - 1].top <= 1.3 * pitch:
+    while stop < end:
+        goes_on = rows[stop].top - rows[stop - 1].top <= _SAME_PITCH * pitch
+        size = (rows[stop].bottom - rows[stop].top) / max(height, 1e-6)
+        if not goes_on or not 1 / _SAME_SIZE <= size <= _SAME_SIZE:
+            break
         stop += 1
     return stop
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kandong.reading.quads import (
+    Boxes,
     Quad,
-    Quads,
     Rgb,
     crop_quad,
     page_angle,
@@ -30,23 +30,23 @@ _JOIN_GAP: Final = 0.12
 _JOIN_MIN_HEIGHTS: Final = 1.5
 # Glyphs of one line are less than this apart, by the height of its box.
 _GLYPH_GAP: Final = 0.75
-_MAX_GROWTH: Final = 6.0
+_MAX_GROWTH: Final = 25.0
 # By how many levels text must differ from its ground, and by which share of that a pixel beside it counts as ink.
 _MIN_CONTRAST: Final = 8.0
 _INK_SHARE: Final = 0.5
 
 
-def join_pieces(quads: Quads) -> Quads:
+def join_pieces(boxes: Boxes) -> Boxes:
     """Join each small box with the large one that it directly stands at, as in a small ￥ before a large amount."""
-    if len(quads) < 2:
-        return quads
-    angle = page_angle(quads)
-    level = upright_boxes(turn_back(quads, angle))
+    if len(boxes) < 2:
+        return boxes
+    angle = page_angle(boxes.quads)
+    level = upright_boxes(turn_back(boxes.quads, angle))
     heights = level[:, 3] - level[:, 1]
-    gone = np.zeros(len(quads), dtype=bool)
-    joined = np.array(quads)
+    gone = np.zeros(len(boxes), dtype=bool)
+    joined = np.array(boxes.quads)
     for small in np.argsort(heights):
-        for large in np.flatnonzero((heights >= _JOIN_MIN_HEIGHTS * heights[small]) & ~gone):
+        for large in np.flatnonzero((heights >= _JOIN_MIN_HEIGHTS * heights[small]) & ~gone & ~boxes.is_weak):
             if _is_piece_of(level[small], level[large]):
                 low, high = np.minimum(level[small], level[large])[:2], np.maximum(level[small], level[large])[2:]
                 level[large] = np.concatenate([low, high])
@@ -54,7 +54,7 @@ def join_pieces(quads: Quads) -> Quads:
                 joined[large] = turn_back(corners[None], -angle)[0]
                 gone[small] = True
                 break
-    return np.asarray(joined[~gone], dtype=np.float32)
+    return boxes.with_quads(joined).where(~gone)
 
 
 def grown_quad(rgb: Rgb, quad: Quad, free: tuple[float, float]) -> Quad | None:
