@@ -223,6 +223,15 @@ def test_stopping_lets_requests_finish_and_refuses_new_ones(client: EngineClient
     assert last.text == "a" * 10
 
 
+def test_orderly_end_of_the_process_is_no_death() -> None:
+    policy = RestartPolicy(first_delay_s=30, max_deaths=1, cool_down_s=60)
+    with scripted(restart=policy) as supervisor, EngineClient(supervisor.folder) as client:
+        supervisor.wait_ready(20)
+        process_id = kill(supervisor, signal.SIGTERM)
+        await_true(lambda: not is_alive(process_id), 5)
+        assert client.submit(script("ok")).result(10).text == "好"
+
+
 def test_stop_ends_in_time_with_every_request_ended_and_nothing_left_behind() -> None:
     supervisor = scripted().start()
     supervisor.wait_ready(20)
@@ -254,6 +263,43 @@ supervisor.wait_ready(20)
 print(supervisor.process_id, supervisor.folder, flush=True)
 time.sleep(60)
 """
+
+
+MAIN = """
+from kandong.runtime.client import EngineClient
+from kandong.runtime.supervisor import run_until_signalled
+from tests.runtime.engine_processes import scripted
+import sys
+supervisor = scripted({settings})
+print(supervisor.folder, flush=True)
+run_until_signalled(supervisor)
+print("drained", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signalled_supervisor_drains_and_leaves_nothing(number: int) -> None:
+    command = [sys.executable, "-c", MAIN.replace("{settings}", "")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        folder = Path(owner.stdout.readline().strip())
+        with EngineClient(folder) as client:
+            await_true(lambda: client.health().is_ready)
+            handle = client.submit(script("sleep:0.05 say:a:10"))
+            events = read_until(handle, TextPiece)
+            owner.send_signal(number)
+            last = list(events)[-1]
+        assert isinstance(last, Answer)
+        assert owner.stdout.read().strip() == "drained"
+        assert owner.wait(10) == 0
+    assert not folder.exists()
+
+
+def test_supervisor_of_an_engine_that_cannot_load_says_why() -> None:
+    command = [sys.executable, "-c", MAIN.replace("{settings}", "{'damaged': True}")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode != 0
+    assert "CheckpointError: The script is damaged." in result.stderr
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")

@@ -40,7 +40,7 @@ from kandong.runtime.channel import (
 from kandong.runtime.life import Life
 from kandong.runtime.messages import Drain, Ping, Status
 from kandong.runtime.wire import error_from_plain
-from kandong.runtime.worker import EXIT_NOT_LOADED, WorkerConfig
+from kandong.runtime.worker import EXIT_DRAINED, EXIT_NOT_LOADED, WorkerConfig
 
 WORKER_COMMAND = (sys.executable, "-m", "kandong.runtime.worker")
 _TURN_S = 0.1
@@ -140,6 +140,9 @@ class Supervisor:
                     self._publish("failed", error=error)
                     self._sleep(None)
                     break
+                if exit_code == EXIT_DRAINED:  # somebody ended it in an orderly way: a new one, without delay
+                    self._publish("restarting")
+                    continue
                 self._breaker.record_death()
                 delay_s = self._breaker.delay_s()
                 if self._breaker.is_open:

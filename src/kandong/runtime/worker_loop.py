@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kandong.errors import EngineUnavailableError, InputError, KandongError, PoisonRequestError
+from kandong.errors import EngineUnavailableError, InputError, KandongError, PoisonRequestError, QueueFullError
 from kandong.runtime.engine_protocol import StepEngine
 from kandong.runtime.messages import (
     MAX_PICTURE_BYTES_OF_A_REQUEST,
@@ -33,6 +33,7 @@ from kandong.types import Picture, PictureRef
 from kandong.vlm.request import END_OF_REQUEST, Cancelled, Event, Failed, Priority, Request
 
 MAX_COMMANDS = 1_024
+MAX_REQUESTS = 512
 PIXELS_WITHIN_S = 30.0
 TELEMETRY_EVERY_S = 0.2
 
@@ -235,7 +236,10 @@ class EngineLoop:
         )
         self._jobs[job.key] = job
         self._keys[job.owner, job.name] = job.key
-        if self._quarantine.is_poison(digest):
+        if len(self._jobs) > MAX_REQUESTS:
+            full = QueueFullError(f"{MAX_REQUESTS} requests wait for the engine.", hint="Try again in a few seconds.")
+            self._emit([(job, Failed(full))])
+        elif self._quarantine.is_poison(digest):
             poison = PoisonRequestError(
                 "The engine died of this request twice; it is not tried again.",
                 hint="Change the request, or report it with its pictures.",
