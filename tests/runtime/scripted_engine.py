@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kandong.errors import CheckpointError, PromptTooLongError
-from kandong.runtime.worker import read_config, serve
+from kandong.runtime.worker import OpenedEngine, read_config, serve
 from kandong.types import Picture, PictureRef
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import TextPart
@@ -146,7 +146,7 @@ def _die() -> None:
     time.sleep(60)
 
 
-def open_engine(settings: dict[str, Any], report: Callable[[str], None]) -> ScriptedEngine:
+def open_engine(settings: dict[str, Any], report: Callable[[str], None]) -> OpenedEngine:
     """Open the engine, slowly or not at all, as the settings say."""
     report("reading the script")
     time.sleep(settings.get("load_s", 0.0))
@@ -154,7 +154,7 @@ def open_engine(settings: dict[str, Any], report: Callable[[str], None]) -> Scri
         raise CheckpointError("The script is damaged.", hint="Write it again.")
     if settings.get("dies"):
         _die()
-    return ScriptedEngine()
+    return OpenedEngine(ScriptedEngine(), {"model": "script"})
 
 
 if __name__ == "__main__":

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from kandong.errors import DeadlineExceededError, EngineLostError, PromptTooLongError
+from kandong import Kandong
+from kandong.errors import (
+    CheckpointError,
+    DeadlineExceededError,
+    EngineLostError,
+    EngineUnavailableError,
+    InputError,
+    KandongError,
+    ModelNotFoundError,
+    PromptTooLongError,
+)
 from kandong.runtime.client import EngineClient
+from kandong.runtime.engine_process import EngineProcess
 from kandong.runtime.supervisor import Supervisor, SupervisorOptions
 from kandong.vlm.prompt import Message, TextPart
-from kandong.vlm.request import Answer, Cancelled, Deadlines, Failed, Progress, Request, TextPiece
+from kandong.vlm.request import Answer, Cancelled, Deadlines, Progress, Request, TextPiece
 from kandong.vlm.sampling import SamplingParameters
 from tests.inspection import GOLDEN, golden_arrays, golden_request
 from tests.runtime.engine_processes import QUICK, await_true, is_alive
@@ -152,9 +165,61 @@ def test_stopping_lets_what_is_under_way_finish(supervisor: Supervisor, client: 
     await_true(lambda: not is_alive(process_id), 10)
 
 
-def test_wrong_settings_are_told(tmp_path: object) -> None:
-    with Supervisor(SupervisorOptions(engine={"model": f"{tmp_path}/none"})) as running:
-        with pytest.raises(Exception, match="none") as caught:
-            running.wait_ready(60)
-        assert type(caught.value).__name__ == "ModelNotFoundError"
-        assert not isinstance(caught.value, Failed)
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [({"model": "/none"}, ModelNotFoundError), (SETTINGS | {"speed": 9}, InputError)],
+    ids=["model", "setting"],
+)
+def test_wrong_settings_are_told(settings: dict[str, object], kind: type[KandongError]) -> None:
+    with Supervisor(SupervisorOptions(engine=settings)) as running, pytest.raises(kind, match=r"none|speed"):
+        running.wait_ready(60)
+
+
+def test_class_kandong_runs_its_engine_in_a_process_and_ends_it() -> None:
+    heard: list[str] = []
+    options = {"precision": "f32", "convert": False, "keep_features": False, "report": heard.append}
+    with Kandong(GOLDEN / "tied", process=True, **options) as there:  # type: ignore[arg-type]
+        here = Kandong(GOLDEN / "tied", **options)  # type: ignore[arg-type]
+        chats = [kandong.chat([GOLDEN / "pictures" / "square.png"]) for kandong in (there, here)]
+        for question in ("价格？", "还有呢？"):
+            first, second = (chat.ask(question, max_tokens=8) for chat in chats)
+            assert first.token_ids == second.token_ids
+        told, expected = there.describe(first), here.describe(second)
+        assert {k: told[k] for k in told if k != "timings_ms"} == {k: expected[k] for k in told if k != "timings_ms"}
+        with pytest.raises(KandongError, match="process of its own"):
+            _ = there.engine
+        process = there._engine
+        assert isinstance(process, EngineProcess)
+        number, folder = process.supervisor.process_id, process.supervisor.folder
+        assert number is not None
+    assert any("language model" in text for text in heard)
+    assert not is_alive(number)
+    assert not folder.exists()
+    with pytest.raises(EngineUnavailableError):
+        there.ask([], "还在吗？")
+    there.close()
+
+
+LEAVER = """
+import sys
+from kandong import Kandong
+kd = Kandong(sys.argv[1], process=True, precision="f32", convert=False, keep_features=False)
+print(kd._engine.supervisor.folder, kd.ask([], "价格？", max_tokens=2).finish_reason)
+"""
+
+
+def test_program_that_forgets_to_close_leaves_nothing_behind() -> None:
+    command = [sys.executable, "-c", LEAVER, str(GOLDEN / "tied")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    folder, reason = result.stdout.split()
+    assert reason == "length"
+    assert not Path(folder).exists()
+    assert result.stderr == ""
+
+
+def test_class_kandong_says_what_its_process_could_not_load() -> None:
+    with pytest.raises(InputError, match="precision"):
+        Kandong(GOLDEN / "tied", process=True, precision="int3")
+    with pytest.raises(CheckpointError):
+        Kandong(GOLDEN / "pictures", process=True)

@@ -97,7 +97,10 @@ class Rejected(_Message):
 
 
 class Status(_Message):
-    """How the process is. ``step_ms`` is how long the engine's step under way has lasted, 0 between steps."""
+    """How the process is. ``step_ms`` is how long the engine's step under way has lasted, 0 between steps.
+
+    ``about`` are facts about the loaded engine, as ``worker_engine.py`` gives them.
+    """
 
     state: WorkerState
     generation: int
@@ -108,6 +111,7 @@ class Status(_Message):
     num_in_engine: int
     step_ms: float
     telemetry: dict[str, float]
+    about: dict[str, str | float]
 
 
 ToWorker = Submit | Cancel | Pixels | Ping | Drain

@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,16 @@ EXIT_DRAINED = 0
 EXIT_CRASHED = 70
 EXIT_NOT_LOADED = 72
 
-OpenEngine = Callable[[Callable[[str], None]], StepEngine]
+
+@dataclass(frozen=True)
+class OpenedEngine:
+    """An engine that has been loaded, and what clients may want to know about it."""
+
+    engine: StepEngine
+    about: dict[str, str | float] = field(default_factory=dict)
+
+
+OpenEngine = Callable[[Callable[[str], None]], OpenedEngine]
 
 
 class WorkerConfig(msgspec.Struct, frozen=True):
@@ -96,7 +106,7 @@ def _run_engine(open_engine: OpenEngine, config: WorkerConfig, front: Front, inb
         front.loading = text
 
     try:
-        engine = open_engine(say)
+        opened = open_engine(say)
     except KandongError as error:
         failure = {**error_to_plain(error), "retryable": error.retryable}
         write_file(folder / f"failure-{config.generation}.json", failure)
@@ -109,7 +119,8 @@ def _run_engine(open_engine: OpenEngine, config: WorkerConfig, front: Front, inb
     gc.collect()
     gc.freeze()
     try:
-        front.loop = EngineLoop(engine, inbox, front.outbox, quarantine)
+        front.about = opened.about
+        front.loop = EngineLoop(opened.engine, inbox, front.outbox, quarantine)
         front.loop.run()
     except BaseException:  # noqa: BLE001 - as above; the journal stays as it is and tells the next process
         traceback.print_exc()

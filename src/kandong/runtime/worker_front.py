@@ -66,6 +66,7 @@ class Front:
         self._started = time.monotonic()
         self.loop: EngineLoop | None = None
         self.loading = "starting"
+        self.about: dict[str, str | float] = {}
         self.is_stopping = False
         write_file(folder / f"worker-{generation}.json", WorkerFile(self.endpoint, os.getpid()))
 
@@ -176,6 +177,7 @@ class Front:
             num_in_engine=loop.num_in_engine if loop else 0,
             step_ms=(now - started) * 1e3 if started is not None else 0.0,
             telemetry=loop.telemetry if loop else {},
+            about=self.about,
         )
 
     def _reply(self, owner: Owner, message: ToClient) -> None:
