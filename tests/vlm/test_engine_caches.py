@@ -71,8 +71,8 @@ def test_other_words_and_another_order_need_no_vision_and_change_nothing_else() 
     ]
 
     def ask(system: str, order: tuple[int, ...]) -> Request:
-        parts = (*(PicturePart(i) for i in order), TextPart("有什么不同？"))
-        return Request([Message("system", (TextPart(system),)), Message("user", parts)], pictures, SAMPLING)
+        parts: list[PicturePart | TextPart] = [*(PicturePart(i) for i in order), TextPart("有什么不同？")]
+        return Request([Message("system", (TextPart(system),)), Message("user", tuple(parts))], pictures, SAMPLING)
 
     engine = fresh_engine()
     answer_of(engine, ask("一", (0, 1)))
@@ -106,7 +106,7 @@ def load(**options: object) -> Engine:
 def test_keys_and_values_take_what_was_stated_and_the_context_follows() -> None:
     whole = golden_engine("tied").model
     assert whole.context_tokens <= whole.num_blocks * 32
-    block_bytes = 5 * 2 * 2 * 32 * 16 * 2  # layers, keys and values, heads, places, width, bytes of float16 or bfloat16
+    block_bytes = 5 * 2 * 2 * 32 * 32 * 2  # layers, keys and values, heads, places, width, bytes of float16 or bfloat16
     engine = load(kv_cache_bytes=20 * block_bytes + 5)
     assert engine.model.num_blocks == 20
     assert engine.context_tokens == 640

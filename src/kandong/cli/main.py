@@ -26,7 +26,7 @@ from kandong.errors import KandongError
 EPILOG = (
     "stdout is data, stderr is progress. Exit codes: 0 answered, 1 internal error, 2 wrong usage, "
     "3 picture or prompt cannot be used, 4 model missing or damaged, 5 out of memory, 6 download failed, "
-    "130 interrupted."
+    "7 engine process lost, busy or too late, 130 interrupted."
 )
 
 app = typer.Typer(

@@ -11,12 +11,12 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kandong.errors import InputError, KandongError
 from kandong.reading.images import decode_picture, load_picture
 from kandong.types import Picture
-from kandong.vlm.engine import Engine
+from kandong.vlm.config import ModelConfig
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Answer, Event, HistoryLimits, Priority, Request
@@ -26,12 +26,23 @@ PictureSource = str | os.PathLike[str] | bytes | Picture
 PictureSources = PictureSource | Iterable[PictureSource]
 
 
+class AnsweringEngine(Protocol):
+    """What a conversation needs of an engine, wherever that runs."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the checkpoint says about the model."""
+
+    def generate(self, request: Request, *, priority: Priority = Priority.INTERACTIVE) -> Iterator[Event]:
+        """Answer a request: see ``Engine.generate``."""
+
+
 class Chat:
     """A conversation. A turn counts only once its answer is complete: a cancelled or failed one leaves no trace."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: AnsweringEngine,
         pictures: PictureSources = (),
         system: str | None = None,
         history: HistoryLimits | None = None,
@@ -118,7 +129,7 @@ class Chat:
 class Warming:
     """Pictures being looked at ahead of a question, in a thread of its own."""
 
-    def __init__(self, engine: Engine, request: Request) -> None:
+    def __init__(self, engine: AnsweringEngine, request: Request) -> None:
         self._engine = engine
         self._is_wanted = threading.Event()
         self._is_wanted.set()

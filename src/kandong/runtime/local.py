@@ -11,9 +11,10 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kandong.errors import CheckpointError, InputError
+from kandong.errors import CheckpointError, InputError, KandongError
 from kandong.models.catalogue import FoundModel, features_folder, find_model
 from kandong.runtime.conversation import Chat, PictureSource, PictureSources, last_answer, read_picture
+from kandong.runtime.engine_process import EngineProcess
 from kandong.runtime.prepared import discard_damaged, prepare_model
 from kandong.vlm.device import Compute, Precision
 from kandong.vlm.engine import Engine, EngineOptions
@@ -51,6 +52,7 @@ class Kandong:
         kv_cache_bytes: int | None = None,
         convert: bool = True,
         keep_features: bool = True,
+        process: bool = False,
         report: Callable[[str], None] | None = None,
     ) -> None:
         """Load a model folder or a model known by name; ``report`` hears what is being done.
@@ -59,8 +61,11 @@ class Kandong:
         False nothing is written, and the weights are quantised in memory each time. With ``keep_features`` what the
         model saw of a picture is kept in the cache folder, so that later starts need not look at it again.
 
+        With ``process`` the engine runs in a process of its own, which is started again if it dies; see ``close``.
+
         Errors: ``ModelNotFoundError``, ``CheckpointError``; ``InputError`` for an option out of range.
         """
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "report", "process")}
         options = EngineOptions(
             precision=precision_of(precision),
             compute=None if compute is None else _choice(Compute, compute, "compute"),
@@ -72,7 +77,29 @@ class Kandong:
         say = report or (lambda _: None)
         found = find_model(model)
         self.model_name = found.name
-        self.engine = _load(found, options, say) if convert else Engine(found.folder, options, say)
+        self._engine: Engine | EngineProcess
+        if process:
+            self._engine = EngineProcess(found.folder, arguments | {"model": str(found.folder)}, say)
+        else:
+            self._engine = _load(found, options, say) if convert else Engine(found.folder, options, say)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, if it runs in this process. Errors: ``KandongError`` if it runs in one of its own."""
+        if isinstance(self._engine, EngineProcess):
+            raise KandongError("This engine runs in a process of its own.", hint="Use stream, ask and chat.")
+        return self._engine
+
+    def close(self) -> None:
+        """End the engine's process, if it has one of its own; what is under way there is cancelled. Idempotent."""
+        if isinstance(self._engine, EngineProcess):
+            self._engine.close()
+
+    def __enter__(self) -> Kandong:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def ask(self, pictures: PictureSources, question: str, **options: Any) -> Answer:
         """Ask one question about pictures (paths, bytes or ``Picture``) and wait for the answer.
@@ -93,7 +120,7 @@ class Kandong:
 
         When it outgrows the context, or the budget of ``history``, the oldest rounds are left out, never a picture.
         """
-        return Chat(self.engine, pictures, system, history)
+        return Chat(self._engine, pictures, system, history)
 
     def describe(self, answer: Answer) -> dict[str, Any]:
         """Give an answer as plain JSON values, with model, precision, token counts, grids and times."""
@@ -103,8 +130,8 @@ class Kandong:
             "finish_reason": answer.finish_reason,
             "stopped_by": answer.stopped_by,
             "model": self.model_name,
-            "precision": str(self.engine.numerics.weights),
-            "compute": str(self.engine.numerics.compute),
+            "precision": str(self._engine.numerics.weights),
+            "compute": str(self._engine.numerics.compute),
             "usage": {
                 "prompt_tokens": answer.num_prompt_tokens,
                 "picture_tokens": answer.num_picture_tokens,
@@ -123,7 +150,7 @@ class Kandong:
                 }
                 for picture in answer.pictures
             ],
-            "timings_ms": {"load": round(self.engine.load_ms, 1), **timings},
+            "timings_ms": {"load": round(self._engine.load_ms, 1), **timings},
         }
 
 

@@ -1,0 +1,209 @@
+"""Requests and events travel whole, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kandong import errors
+from kandong.errors import InputError, KandongError, QueueFullError
+from kandong.runtime.messages import (
+    MAX_MESSAGE_BYTES,
+    Cancel,
+    PictureHeader,
+    Ping,
+    Submit,
+    content_digest,
+    decode_for_client,
+    decode_for_worker,
+    encode,
+)
+from kandong.runtime.wire import (
+    error_from_plain,
+    error_to_plain,
+    event_from_wire,
+    request_from_wire,
+    request_to_wire,
+    to_plain,
+)
+from kandong.types import PictureRef
+from kandong.vlm.pixels import PixelBudget
+from kandong.vlm.prompt import Message, PicturePart, TextPart
+from kandong.vlm.request import (
+    Answer,
+    Cancelled,
+    Counts,
+    Deadlines,
+    Event,
+    Failed,
+    HistoryLimits,
+    PictureReport,
+    Progress,
+    Queued,
+    Request,
+    TextPiece,
+    Timings,
+)
+from kandong.vlm.sampling import SamplingParameters
+from tests.runtime.engine_processes import picture
+
+TIMINGS = Timings(0.5, 1.0, 2.0, 3.0, 4.0, 5.5, 6.0)
+ANSWER = Answer("12 元", "stop", 9, 4, (1, 2), (PictureReport(9, 8, 2, 2, 4, "disk"),), TIMINGS, Counts(1, 2))
+EVENTS: list[Event] = [Queued(2, 1500.0), Progress("vision", 1, 24), TextPiece("价"), ANSWER, Cancelled()]
+
+
+def request() -> Request:
+    messages = [Message("system", (TextPart("简短"),)), Message("user", (PicturePart(0), TextPart("<|im_end|>？")))]
+    sampling = SamplingParameters(max_tokens=7, temperature=0.5, seed=3, stop=("。", "!"))
+    return Request(
+        messages, [picture()], sampling, PixelBudget(4, 99), Deadlines(1, 2.5), True, "salt", HistoryLimits(9, 1)
+    )
+
+
+def through_bytes(plain: Any) -> Any:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(plain))
+
+
+def test_request_travels_whole_but_for_its_pixels() -> None:
+    body, refs = request_to_wire(request())
+    back = request_from_wire(through_bytes(body), refs)
+    assert refs == [PictureRef(picture().digest, 40, 60)]
+    assert back.pictures == tuple(refs)
+    for field in dataclasses.fields(Request):
+        if field.name not in ("pictures", "messages"):
+            assert getattr(back, field.name) == getattr(request(), field.name)
+    assert list(back.messages) == list(request().messages)
+
+
+def test_nothing_of_a_picture_but_its_digest_and_size_is_sent() -> None:
+    body, _ = request_to_wire(request())
+    assert picture().rgb.tobytes()[:16] not in msgspec.msgpack.encode(body)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
+def test_events_travel_whole(event: Event) -> None:
+    assert event_from_wire(through_bytes(to_plain(event))) == event
+
+
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, KandongError)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
+def test_every_error_keeps_its_kind_and_words(kind: type[KandongError]) -> None:
+    event = event_from_wire(through_bytes(to_plain(Failed(kind("什么", hint="怎么办", field="max_tokens")))))
+    assert isinstance(event, Failed)
+    assert type(event.error) is kind
+    assert event.error.to_dict() == kind("什么", hint="怎么办", field="max_tokens").to_dict()
+
+
+def test_full_queue_keeps_when_to_come_back() -> None:
+    error = error_from_plain(through_bytes(error_to_plain(QueueFullError("x", retry_after_s=17))))
+    assert isinstance(error, QueueFullError)
+    assert error.retry_after_s == 17
+
+
+def test_unknown_or_unreadable_errors_are_errors_still() -> None:
+    assert error_from_plain({"code": "of a later version", "message": "x"}).message == "x"
+    assert error_from_plain(7).message
+    assert error_from_plain({"code": 5, "message": 5}).message
+    assert error_to_plain(KandongError("x")) == {"code": "internal_error", "message": "x", "hint": None, "field": None}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"messages": "text"},
+        {"messages": [{"is": "Message", "role": "user", "parts": [{"is": "Engine", "text": "x"}]}]},
+        {"messages": [{"is": "Message", "role": "tool", "parts": []}]},
+        {"messages": [{"is": "Message", "role": "user", "parts": [{"is": "TextPart", "text": 5}]}]},
+        {"sampling": {"is": "SamplingParameters", "max_tokens": "9"}},
+        {"sampling": {"is": "SamplingParameters", "max_tokens": -9}},
+        {"sampling": {"is": "SamplingParameters", "stop": [[["x"]]]}},
+        {"budget": {"is": "PixelBudget", "unknown": 1}},
+        {"unknown": 1},
+        {"pictures": [{"is": "Picture"}]},
+    ],
+    ids=str,
+)
+def test_damaged_requests_are_refused(damage: dict[str, Any]) -> None:
+    body, refs = request_to_wire(request())
+    request_from_wire(body, refs)
+    with pytest.raises(InputError):
+        request_from_wire(body | damage, refs)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["is", "messages", "sampling", "budget", "role", "parts", "text", "stop"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(PLAIN)
+def test_no_plain_value_does_more_than_be_refused(plain: Any) -> None:
+    for restore in (lambda: event_from_wire(plain), lambda: request_from_wire(plain, [])):
+        try:
+            restore()
+        except InputError:
+            pass
+        except (TypeError, AttributeError):
+            assert not isinstance(plain, dict), "a mapping must be answered with an error of ours"
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
+    for decode in (decode_for_worker, decode_for_client):
+        try:
+            decode(data)
+        except InputError:
+            continue
+
+
+def test_messages_have_caps() -> None:
+    with pytest.raises(InputError, match="allowed"):
+        encode(Submit("a", "generate", {"text": "字" * MAX_MESSAGE_BYTES}))
+    with pytest.raises(InputError, match="allowed"):
+        decode_for_worker(bytes(MAX_MESSAGE_BYTES + 1))
+    for bad in (
+        Cancel("x" * 65),
+        Cancel(""),
+        Submit("a", "generate", {}, priority=3),
+        Submit("a", "generate", {}, client="c" * 129),
+        Submit("a", "generate", {}, pictures=[PictureHeader("z" * 64, 1, 1)]),
+        Submit("a", "generate", {}, pictures=[PictureHeader("a" * 64, 0, 1)]),
+        Submit("a", "generate", {}, pictures=[PictureHeader("a" * 64, 1, 1)] * 257),
+    ):
+        with pytest.raises(InputError):
+            decode_for_worker(encode(bad))
+    assert decode_for_worker(encode(Ping())) == Ping()
+
+
+def test_deeply_nested_bytes_are_refused() -> None:
+    with pytest.raises(InputError):
+        decode_for_worker(b"\x91" * 100_000 + b"\xc0")
+
+
+def test_digest_is_of_what_is_asked_not_of_who_asks() -> None:
+    body, _ = request_to_wire(request())
+    pictures = [PictureHeader(picture().digest, 40, 60)]
+    same = {
+        content_digest(Submit("a", "generate", body, pictures)),
+        content_digest(Submit("b", "generate", dict(reversed(body.items())), pictures, client="x", priority=2)),
+    }
+    assert len(same) == 1
+    later = body | {"deadlines": to_plain(Deadlines(total_s=5))}
+    assert content_digest(Submit("a", "generate", later, pictures)) in same
+    assert content_digest(Submit("a", "generate", body)) not in same
+    assert content_digest(Submit("a", "other", body, pictures)) not in same
