@@ -25,6 +25,7 @@ MINIATURE = Path(os.environ.get("KANDONG_MINIATURE", Path(__file__).resolve().pa
 class TokenizerCase:
     """A tokenizer with the facts that a checkpoint's configuration would add."""
 
+    name: str
     specification: dict[str, Any]
     eos_ids: tuple[int, ...]
     vocab_size: int
@@ -52,7 +53,7 @@ class TokenizerCase:
 @functools.cache
 def golden() -> TokenizerCase:
     """Give the golden checkpoints' tokenizer of 308 tokens, byte level."""
-    return TokenizerCase(json.loads(GOLDEN.read_text("utf-8")), (310, 308), 320)
+    return TokenizerCase("golden", json.loads(GOLDEN.read_text("utf-8")), (310, 308), 320)
 
 
 @functools.cache
@@ -61,7 +62,7 @@ def miniature() -> TokenizerCase:
     path = MINIATURE / "tokenizer.json"
     if not path.is_file():
         pytest.skip("no trained miniature here")
-    return TokenizerCase(json.loads(path.read_text("utf-8")), (1283, 1281), 1296)
+    return TokenizerCase("miniature", json.loads(path.read_text("utf-8")), (1283, 1281), 1296)
 
 
 @functools.cache
@@ -72,7 +73,7 @@ def qwen() -> TokenizerCase:
         pytest.skip("the package dashscope, which holds Qwen's vocabulary, is not installed")
     tokens = read_ranks(ranks)
     specification = tokenizer_json(tokens, merges_from_ranks(tokens), num_ordinary_tokens=NUM_QWEN_TOKENS)
-    return TokenizerCase(specification, (151645, 151643), 151936)
+    return TokenizerCase("qwen", specification, (151645, 151643), 151936)
 
 
 CASES = {"golden": golden, "miniature": miniature, "qwen": qwen}
