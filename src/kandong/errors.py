@@ -9,6 +9,7 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   │   ├── PictureFormatError    picture_format           exit 3
     │   │   ├── PictureDamagedError   picture_damaged          exit 3
     │   │   └── PictureLimitError     picture_limit            exit 3
+    │   ├── RulePackError          rule_pack_invalid        exit 2
     │   └── PromptTooLongError        context_length_exceeded  exit 3
     ├── ModelError                    model_error              exit 4
     │   ├── ModelNotFoundError        model_not_found          exit 4
@@ -93,6 +94,12 @@ class PromptTooLongError(InputError):
 
     code = "context_length_exceeded"
     exit_code = 3
+
+
+class RulePackError(InputError):
+    """A rule pack cannot be used; the message names pack, rule and field."""
+
+    code = "rule_pack_invalid"
 
 
 class ModelError(KandongError):
