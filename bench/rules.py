@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kandong.rules.examples import found_rule_ids
 from kandong.rules.judge import judge
 from kandong.rules.packs import load_rules
-from kandong.rules.report import ModerationReport, TextLine
+from kandong.rules.report import TextLine
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = ROOT / "tests" / "rules" / "sentences.jsonl"
@@ -94,16 +95,9 @@ def read_sentences(path: Path = SENTENCES) -> list[Sentence]:
     return [Sentence(row["text"], row["kind"], frozenset(row["rules"]), frozenset(row.get("may", ()))) for row in rows]
 
 
-def found_rules(report: ModerationReport) -> frozenset[str]:
-    """List the rules that a report names, in whichever way; exempted words are not found."""
-    hits = {hit.rule_id for hit in report.hits}
-    missing = {notice.rule_id for notice in report.missing_notices}
-    return frozenset(hits | missing | {finding.rule_id for finding in report.arithmetic})
-
-
 def judge_text(text: str) -> frozenset[str]:
     """Judge a sentence as a post without pictures; gives the rules found."""
-    return found_rules(judge([TextLine(text)], load_rules()))
+    return found_rule_ids(judge([TextLine(text)], load_rules()))
 
 
 def measure(sentences: Iterable[Sentence], finder: Callable[[str], frozenset[str]] = judge_text) -> Outcome:

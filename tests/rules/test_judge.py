@@ -128,7 +128,7 @@ def test_the_report_is_json() -> None:
     again = json.loads(json.dumps(report, ensure_ascii=False))
     assert again["suggestion"] == "review"
     assert again["hits"][0]["evidence"]["span"] == [0, 4]
-    assert {notice["rule_id"] for notice in again["missing_notices"]} == {"PRC16", "AD8-2"}
+    assert [proof["rule_id"] for proof in again["needs_proof"]] == ["PRC16"]
 
 
 def _found(report: ModerationReport) -> set[tuple[str, str, tuple[int, int] | None]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from kandong.rules.arithmetic import PriceStatement, check_arithmetic
 from kandong.rules.instructions import is_instruction
@@ -102,7 +103,7 @@ def _advertises(lines: Sequence[_Line], rules: RuleBook) -> AdVerdict:
 def _apply(rule: Rule, lines: Sequence[_Line], is_ad: bool, findings: _Findings) -> None:
     triggers: list[tuple[_Line, Found]] = []
     for one in lines:
-        for found in one.searched.find(rule, in_ads=is_ad):
+        for found in one.searched.find(rule, in_ads=is_ad, source=one.line.source):
             if found.match.needs is not None and not any(other.searched.has(found.match.needs) for other in lines):
                 continue
             if not one.is_instruction and _exempt(rule, one, found, findings):
@@ -111,7 +112,7 @@ def _apply(rule: Rule, lines: Sequence[_Line], is_ad: bool, findings: _Findings)
             if found.match.outcome is Outcome.HIT:
                 findings.hits.append(_hit(rule, found, evidence, is_ad))
             elif found.match.outcome is Outcome.PROOF:
-                findings.proofs.append(_proof(rule, found.term, rule.proof or "", evidence))
+                findings.proofs.append(_proof(rule, found.term, rule.proof or "", "statement", evidence))
             else:
                 triggers.append((one, found))
     _check_notice(rule, triggers, lines, findings)
@@ -126,7 +127,7 @@ def _exempt(rule: Rule, one: _Line, found: Found, findings: _Findings) -> bool:
                 Exempted(rule.id, found.term, exemption.id, basis, str(exemption.certainty), evidence)
             )
             if exemption.proof is not None:
-                findings.proofs.append(_proof(rule, found.term, exemption.proof, evidence))
+                findings.proofs.append(_proof(rule, found.term, exemption.proof, "exemption", evidence))
             return True
     return False
 
@@ -159,7 +160,7 @@ def _check_notice(rule: Rule, triggers: list[tuple[_Line, Found]], lines: Sequen
                 )
             )
         elif rule.proof is not None:
-            findings.proofs.append(_proof(rule, found.term, rule.proof, evidence))
+            findings.proofs.append(_proof(rule, found.term, rule.proof, "notice", evidence))
 
 
 def _is_shown(requirement: Requirement, lines: Sequence[_Line]) -> bool:
@@ -189,8 +190,11 @@ def _hit(rule: Rule, found: Found, evidence: Evidence, is_ad: bool) -> Hit:
     )
 
 
-def _proof(rule: Rule, term: str, proof: str, evidence: Evidence) -> NeedsProof:
-    return NeedsProof(rule.id, rule.title, rule.law, rule.article, str(rule.certainty), term, proof, evidence)
+def _proof(
+    rule: Rule, term: str, proof: str, because: Literal["statement", "notice", "exemption"], evidence: Evidence
+) -> NeedsProof:
+    certainty = str(rule.certainty)
+    return NeedsProof(rule.id, rule.title, rule.law, rule.article, certainty, term, proof, because, evidence)
 
 
 def _evidence(line: TextLine, start: int, end: int) -> Evidence:

@@ -50,11 +50,11 @@ class SearchedText:
         self._present: dict[tuple[int, str], bool] = {}
         self._spans: dict[tuple[int, str], list[tuple[int, int]]] = {}
 
-    def find(self, rule: Rule, *, in_ads: bool) -> list[Found]:
+    def find(self, rule: Rule, *, in_ads: bool, source: str = "post_text") -> list[Found]:
         """Find the places where a rule's words stand, innocent look-alikes left out, in the order of the text."""
         found: list[Found] = []
         for match in rule.matches:
-            if match.in_ads and not in_ads:
+            if (match.in_ads and not in_ads) or (match.sources and source not in match.sources):
                 continue
             kept = 0
             for one in self._find_match(match):

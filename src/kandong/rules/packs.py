@@ -11,10 +11,12 @@ import os
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 
 from kandong.errors import RulePackError
 from kandong.rules.fields import Table
 from kandong.rules.normalise import NormalisedText, fold_text, sound_of
+from kandong.rules.report import Source
 from kandong.rules.rule import (
     Certainty,
     Exemption,
@@ -171,6 +173,7 @@ def _match(table: Table, max_suggest: Suggestion) -> Match:
         suggest=suggest,
         reason=table.text("reason"),
         in_ads=table.flag("in_ads"),
+        sources=_sources(table),
         needs=table.pattern("needs"),
         unless=table.pattern("unless"),
     )
@@ -178,6 +181,13 @@ def _match(table: Table, max_suggest: Suggestion) -> Match:
     if match.words is None and match.sounds is None:
         raise table.fault("terms", "is missing: a match needs terms, regexes or sounds")
     return match
+
+
+def _sources(table: Table) -> tuple[str, ...]:
+    sources = table.texts("sources")
+    if not set(sources) <= set(get_args(Source)):
+        raise table.fault("sources", f"must be among {', '.join(get_args(Source))}")
+    return sources
 
 
 def _exemption(table: Table) -> Exemption:

@@ -98,7 +98,10 @@ class MissingNotice:
 
 @dataclass(frozen=True)
 class NeedsProof:
-    """A statement that is lawful if it can be proved."""
+    """A statement that is lawful if it can be proved.
+
+    ``because`` tells whether the statement itself asks for proof, or what was shown, or what exempted it.
+    """
 
     rule_id: str
     title: str
@@ -107,6 +110,7 @@ class NeedsProof:
     certainty: str
     term: str
     proof: str
+    because: Literal["statement", "notice", "exemption"]
     evidence: Evidence
 
 

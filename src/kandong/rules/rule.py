@@ -53,8 +53,8 @@ class Match:
     """One block of words of a rule.
 
     ``words`` are terms and regexes for the plain view, ``joined_words`` the terms alone, ``sounds`` terms compared by
-    sound, with their spelling. ``in_ads`` counts only in a post that advertises, ``needs`` must be found somewhere in
-    the post, ``unless`` not in the same sentence.
+    sound, with their spelling. ``sources`` limits the lines searched, if it names any. ``in_ads`` counts
+    only in a post that advertises, ``needs`` must be found somewhere in the post, ``unless`` not in the same sentence.
     """
 
     words: Pattern | None
@@ -65,6 +65,7 @@ class Match:
     suggest: Suggestion
     reason: str
     in_ads: bool
+    sources: tuple[str, ...]
     needs: Pattern | None
     unless: Pattern | None
 
