@@ -10,19 +10,23 @@ from typing import Any
 
 import pytest
 
-from kandong.errors import CheckpointError
-from kandong.vlm import loading
+from kandong.errors import CheckpointError, ResourceError
+from kandong.vlm import parts
 from kandong.vlm.checkpoint import Checkpoint
 from kandong.vlm.convert import convert
 from kandong.vlm.decoder import Decoder
 from kandong.vlm.device import Precision
-from kandong.vlm.loading import load_parts
 from kandong.vlm.opening import OpenedModel, open_model
+from kandong.vlm.parts import load_parts
 from kandong.vlm.vision import VisionTower
 from kandong.vlm.weights import WeightType
 from tests.inspection import GOLDEN
 
-CONTEXT_TOKENS = 128
+NUM_BLOCKS = 4
+
+
+def reserve(decoder: Decoder) -> None:
+    decoder.cache.reserve(NUM_BLOCKS)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,7 @@ def test_nothing_runs_before_the_weights_are_verified(converted: Path, monkeypat
             return _original(*arguments)
 
         monkeypatch.setattr(owner, name, recording)
-    load_parts(converted, replace(model, verify=verify), None, CONTEXT_TOKENS)
+    load_parts(converted, replace(model, verify=verify), None, reserve)
     assert happened[0] == "verified"
     assert sorted(happened[1:]) == ["encode", "run", "run"]
     assert threads() == set()
@@ -72,7 +76,7 @@ def test_weights_that_differ_are_refused_before_anything_runs(converted: Path, m
     monkeypatch.setattr(Decoder, "run", never)
     monkeypatch.setattr(VisionTower, "encode", never)
     with pytest.raises(CheckpointError, match="damaged"):
-        load_parts(converted, replace(opened(converted), verify=refuse), None, CONTEXT_TOKENS)
+        load_parts(converted, replace(opened(converted), verify=refuse), None, reserve)
     assert threads() == set()
 
 
@@ -81,7 +85,7 @@ def test_a_damaged_tokenizer_is_what_is_told(tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / "tied", folder, ignore=shutil.ignore_patterns("*.npz"))
     (folder / "tokenizer.json").write_text('{"model": 1}', "utf-8")
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
-        load_parts(folder, opened(folder), None, CONTEXT_TOKENS)
+        load_parts(folder, opened(folder), None, reserve)
     assert threads() == set()
 
 
@@ -90,12 +94,16 @@ def test_a_failure_of_any_part_ends_the_loading(converted: Path, monkeypatch: py
     def fail(*_: object) -> None:
         raise MemoryError(part)
 
-    monkeypatch.setattr(loading, part, fail)
+    monkeypatch.setattr(parts, part, fail)
     with pytest.raises(MemoryError, match=part):
-        load_parts(converted, opened(converted), None, CONTEXT_TOKENS)
+        load_parts(converted, opened(converted), None, reserve)
     assert threads() == set()
 
 
-def test_what_was_warmed_up_leaves_the_cache_free(converted: Path) -> None:
-    cache = load_parts(converted, opened(converted), None, CONTEXT_TOKENS).decoder.cache
-    assert len(cache.allocate(cache.num_blocks)) == cache.num_blocks
+def test_a_cache_that_cannot_be_had_ends_the_loading(converted: Path) -> None:
+    def fail(_: Decoder) -> None:
+        raise ResourceError("no room")
+
+    with pytest.raises(ResourceError, match="no room"):
+        load_parts(converted, opened(converted), None, fail)
+    assert threads() == set()
