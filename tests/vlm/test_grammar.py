@@ -128,6 +128,9 @@ def test_a_choice_may_begin_another(workshop: Workshop) -> None:
         state.accept(token)
     assert state.can_stop
     assert not state.is_complete
+    ended = state.copy()
+    ended.accept(case.eos_ids[0])
+    assert ended.copy().is_complete
     for token in state.copy().forced_tokens() or case.encode("的"):
         state.accept(token)
     assert state.is_complete
