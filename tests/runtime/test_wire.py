@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kandong
 from kandong import errors
 from kandong.errors import InputError, KandongError, QueueFullError
 from kandong.runtime.messages import (
@@ -169,6 +173,24 @@ def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
             decode(data)
         except InputError:
             continue
+
+
+def test_numbers_of_numpy_travel_and_what_is_not_plain_is_refused() -> None:
+    message = decode_for_worker(encode(Submit("a", "generate", {"n": np.int64(3), "x": np.float32(0.5)})))
+    assert isinstance(message, Submit)
+    assert message.body == {"n": 3, "x": 0.5}
+    with pytest.raises(KandongError, match="cannot be sent"):
+        encode(Submit("a", "generate", {"x": object()}))
+
+
+def test_nothing_here_can_run_what_it_reads() -> None:
+    banned = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
+    for path in (Path(kandong.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not banned & {name.split(".")[0] for name in names}, path
+            assert not (isinstance(node, ast.Attribute) and node.attr.endswith("_pyobj")), path
 
 
 def test_messages_have_caps() -> None:
