@@ -1,175 +1,232 @@
-"""Speed of the engine beside OpenVINO GenAI, both alternately in one run, on random weights of exact 2B shapes.
+"""Speed of the engine beside its peers, alternately in one run, on random weights of exact 2B shapes.
 
-Owns: the order of measurements, medians and ratios. Must not know: how a peer computes.
-Run: ``python -m bench.engine`` (``make bench``). Writes ``.cache/bench/engine.json``. Timings of a shared machine are
-noisy: read the ratios, which compare neighbours in time.
+Owns: the command line and the order of measurements. Must not know: how a peer computes, how a table is written.
+Run: ``python -m bench.engine`` (``make bench``); peers are set up by ``python -m bench.setup_peers all``, and one
+that is not there is a line that says so. Writes ``bench/results/engine.json``, from which docs/benchmarks.md is made.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import statistics
-import subprocess
+import shlex
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from bench.peers.ours import noise_picture
+from bench.engine_report import RESULTS, print_report
+from bench.home import bench_home
+from bench.machine import available_memory_bytes, describe_machine
+from bench.peer_process import PeerError, PeerProcess
+from bench.peers.catalogue import PEERS, REFERENCE, PeerSpec
+from bench.setup_peers import ensure_checkpoint
 
-CACHE = Path(".cache/bench")
 QUESTION = "这张图里写了什么？价格是多少？"
-SIDES_PX = (512, 1024)
-PREFILL_TOKENS = (270, 1040)
-NUM_DECODED_TOKENS = 24
+NUM_TOKENS = 16
+# Left to the system and to files in memory when peers are kept running side by side.
+_SPARE_GIB = 2.0
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One thing to time: a request line, and which number of the reply counts."""
+@dataclass
+class Run:
+    """What one run measures, and what it found so far."""
 
-    name: str
-    request: dict[str, Any]
-    field: str
+    home: Path
+    checkpoint: Path
+    pictures: dict[int, Path]
+    num_rounds: int
+    peers: list[PeerSpec]
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
+    def start(self, spec: PeerSpec) -> PeerProcess:
+        """Start a peer and let it answer once; keeps the times of both. Raises PeerError."""
+        say(f"{spec.title}: starting")
+        process = PeerProcess(
+            spec.command(self.home, self.checkpoint),
+            self.home / "logs" / f"{spec.key}.log",
+            {"KANDONG_HOME": str(self.home / "kandong")},
+        )
+        try:
+            process.ask(self.pictures[512], QUESTION, 1)
+        except PeerError:
+            process.close()
+            raise
+        found = self.results.setdefault(spec.key, {"title": spec.title, "note": spec.note, "starts": [], "answers": []})
+        found |= {"versions": process.ready["versions"], "about": process.ready["about"]}
+        answered_ms = (time.perf_counter() - process.started) * 1e3
+        found["starts"].append({"ready_ms": process.ready_ms, "first_answer_ms": answered_ms})
+        return process
 
-def measurements(pictures: dict[int, Path]) -> list[Measurement]:
-    """List what is measured."""
-    listed = []
-    for side in SIDES_PX:
-        request = {"command": "vision", "width_px": side, "height_px": side}
-        listed.append(Measurement(f"vision {side}×{side}", request, "vision_ms"))
-    for tokens in PREFILL_TOKENS:
-        request = {"command": "prefill", "num_tokens": tokens}
-        listed.append(Measurement(f"prefill {tokens} tokens", request, "prefill_ms"))
-    for side, picture in pictures.items():
-        request = {"picture": str(picture.resolve()), "prompt": QUESTION, "max_tokens": NUM_DECODED_TOKENS}
-        listed.append(Measurement(f"first token {side}×{side}", request, "ttft_ms"))
-        listed.append(Measurement(f"one token after {side}×{side}", request, "token_ms"))
-    return listed
-
-
-class Peer:
-    """A measuring process that answers one JSON line per JSON line."""
-
-    def __init__(self, name: str, command: list[str]) -> None:
-        self.name = name
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ready = self._read()
-
-    def call(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and wait for the reply."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def peak_bytes(self) -> int | None:
-        """Read the largest resident memory of the process so far, where the system tells it."""
-        status = Path(f"/proc/{self._process.pid}/status")
-        lines = status.read_text("ascii").splitlines() if status.is_file() else []
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
-
-    def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended with code {self._process.wait()}")
-        reply: dict[str, Any] = json.loads(line)
-        if "error" in reply:
-            raise SystemExit(f"{self.name}: {reply['error']}")
-        return reply
+    def drop(self, spec: PeerSpec, failure: PeerError) -> None:
+        """Leave a peer out from now on; what it did is not reported, the reason is."""
+        say(f"{spec.title}: {failure}")
+        self.skipped[spec.key] = f"{spec.title} failed: {failure}"
+        self.results.pop(spec.key, None)
+        self.peers.remove(spec)
 
 
-def run_round(peers: list[Peer], listed: list[Measurement], times: dict[str, dict[str, list[float]]] | None) -> None:
-    """Measure everything once, the peers in turn; ``None`` throws the numbers away (the first run of each shape)."""
-    replies: dict[str, dict[str, dict[str, Any]]] = {}
-    for measurement in listed:
-        key = json.dumps(measurement.request)
-        if key not in replies:
-            replies[key] = {peer.name: peer.call(measurement.request) for peer in peers}
-        for peer in peers:
-            if times is not None:
-                times[measurement.name][peer.name].append(float(replies[key][peer.name][measurement.field]))
-    peers.reverse()  # whoever goes first meets colder caches
+def say(line: str) -> None:
+    """Report progress."""
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
-def report(times: dict[str, dict[str, list[float]]], names: list[str]) -> list[dict[str, Any]]:
-    """Print medians with their range, and the ratio of the first peer to each other one; gives the rows."""
-    rows = []
-    for what, by_peer in times.items():
-        medians = {name: statistics.median(values) for name, values in by_peer.items()}
-        row: dict[str, Any] = {"measurement": what, "times_ms": by_peer, "median_ms": medians}
-        # Neighbours in time share the machine's mood: the median of the ratios, not the ratio of the medians.
-        row["ratio"] = {
-            name: statistics.median(a / b for a, b in zip(by_peer[names[0]], by_peer[name], strict=True))
-            for name in names[1:]
-        }
-        rows.append(row)
-        cells = [f"{n} {medians[n]:8.0f} ms [{min(by_peer[n]):.0f}–{max(by_peer[n]):.0f}]" for n in names]
-        ratios = [f"÷{name} {ratio:.2f}" for name, ratio in row["ratio"].items()]
-        print(f"{what:24}", *cells, *ratios, sep="  ")
-    return rows
+def find_peers(keys: Sequence[str], home: Path, checkpoint: Path) -> tuple[list[PeerSpec], dict[str, str]]:
+    """Give the peers that can be measured, and for each other one a line that says what to do."""
+    wanted = [spec for spec in PEERS if (spec.key in keys if keys else spec.is_default)]
+    missing = {spec.key: spec.missing(home, checkpoint) for spec in wanted}
+    return [spec for spec in wanted if missing[spec.key] is None], {
+        spec.key: f"{spec.title} is not set up: run `python -m bench.setup_peers {spec.setup}`"
+        for spec in wanted
+        if missing[spec.key] is not None
+    }
 
 
-def main() -> None:
-    """Run the bench."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=CACHE / "random-2b", help="made if it is missing")
-    parser.add_argument("--genai-python", type=Path, default=CACHE / "genai-venv/bin/python")
-    parser.add_argument("--genai-export", type=Path, default=CACHE / "random-2b-genai-int8")
+def plan_sessions(peers: Sequence[PeerSpec], memory_gib: float) -> list[list[PeerSpec]]:
+    """Divide the peers into groups that fit in memory side by side; the reference is in each, to be compared with."""
+    reference = [spec for spec in peers if spec.key == REFERENCE]
+    room = memory_gib - sum(spec.memory_gib for spec in reference)
+    sessions: list[list[PeerSpec]] = []
+    for spec in (spec for spec in peers if spec.key != REFERENCE):
+        fitting = (s for s in sessions if sum(p.memory_gib for p in s) + spec.memory_gib <= room)
+        session = next(fitting, None)
+        if session is None:
+            sessions.append(session := [])
+        session.append(spec)
+    return [[*reference, *session] for session in sessions or [[]]]
+
+
+def convert_once(run: Run) -> None:
+    """Have Kandong convert the checkpoint, which only its very first start does and no measured one should."""
+    for spec in [spec for spec in run.peers if spec.environment is None]:
+        if not any((run.home / "kandong" / "converted").glob(f"{run.checkpoint.resolve().name}-*")):
+            try:
+                run.start(spec).close()
+            except PeerError as failure:
+                run.drop(spec, failure)
+            run.results.pop(spec.key, None)
+
+
+def measure_starts(run: Run, num_starts: int) -> None:
+    """Start every peer in turn so many times, its files in memory, and end it after its first answer."""
+    for _ in range(num_starts):
+        for spec in list(run.peers):
+            read_files(spec.model_folder(run.home, run.checkpoint))
+            try:
+                run.start(spec).close()
+            except PeerError as failure:
+                run.drop(spec, failure)
+
+
+def measure_session(run: Run, session_index: int, specs: Sequence[PeerSpec]) -> None:
+    """Keep a group of peers running and ask them in turn, every picture, round by round."""
+    others = [spec for spec in specs if spec.key != REFERENCE] or specs
+    sides = sorted({side for spec in others for side in spec.sides_px})
+    with ExitStack() as stack:
+        processes: dict[str, PeerProcess] = {}
+        for spec in [spec for spec in specs if spec in run.peers]:
+            try:
+                processes[spec.key] = run.start(spec)
+                stack.callback(processes[spec.key].close)
+                for side in [side for side in sides[1:] if side in spec.sides_px]:
+                    # The first answer of a size is slower for some, as kernels are made for it.
+                    processes[spec.key].ask(run.pictures[side], QUESTION, 2)
+            except PeerError as failure:
+                run.drop(spec, failure)
+        for round_index in range(run.num_rounds):
+            say(f"group {session_index + 1}, round {round_index + 1} of {run.num_rounds}")
+            for side in sides:
+                asked = [spec for spec in specs if spec in run.peers and side in spec.sides_px]
+                # Whoever goes first meets colder caches.
+                for spec in asked if round_index % 2 == 0 else reversed(asked):
+                    ask_once(run, spec, processes[spec.key], (session_index, round_index, side))
+        for spec in [spec for spec in specs if spec in run.peers]:
+            found, peak = run.results[spec.key], processes[spec.key].peak_bytes()
+            if peak is not None:
+                found["peak_bytes"] = max(peak, found.get("peak_bytes", 0))
+
+
+def ask_once(run: Run, spec: PeerSpec, process: PeerProcess, place: tuple[int, int, int]) -> None:
+    """Ask one question and keep the reply with its place: group, round and side of the picture."""
+    try:
+        reply = process.ask(run.pictures[place[2]], QUESTION, NUM_TOKENS)
+    except PeerError as failure:
+        run.drop(spec, failure)
+        return
+    names = ("session", "round", "side_px")
+    run.results[spec.key]["answers"].append({**dict(zip(names, place, strict=True)), **reply})
+
+
+def read_files(folder: Path) -> None:
+    """Read all files once, so that starts find them in memory."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                while file.read(16 << 20):
+                    pass
+
+
+def make_pictures(folder: Path) -> dict[int, Path]:
+    """Write pictures of noise, the worst case of every decoder, and give them by their side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {side: folder / f"noise-{side}.png" for side in (512, 1024)}
+    for side, path in pictures.items():
+        pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    return pictures
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.engine", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, default=None, help="default: random weights of 2B shapes, made once")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--compute", action="append", choices=["bf16", "f32"], help="ours; default: both")
-    parser.add_argument(
-        "--only", default="", help="measure only what has one of these, separated by commas, in its name"
-    )
-    parser.add_argument("--output", type=Path, default=CACHE / "engine.json")
-    arguments = parser.parse_args()
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    if not (arguments.checkpoint / "config.json").is_file():
-        subprocess.run([sys.executable, "-m", "bench.random_checkpoint", str(arguments.checkpoint)], check=True)
-    pictures = {}
-    for side in SIDES_PX:
-        pictures[side] = arguments.output.parent / f"noise-{side}.png"
-        Image.fromarray(noise_picture(side)).save(pictures[side])
-    peers = []
-    for compute in arguments.compute or ["bf16", "f32"]:
-        command = [sys.executable, "-m", "bench.peers.ours", str(arguments.checkpoint), "--compute", compute]
-        peers.append(Peer(f"kandong int8/{compute}", command))
-    if arguments.genai_python.is_file() and arguments.genai_export.is_dir():
-        genai = Path(__file__).with_name("peers") / "genai.py"
-        peers.append(Peer("genai int8", [str(arguments.genai_python), str(genai), str(arguments.genai_export)]))
-    else:
-        print("OpenVINO GenAI is not set up: run `python -m bench.peers.setup_genai`. Measuring Kandong alone.")
-    names = [peer.name for peer in peers]
-    for peer in peers:
-        print(f"{peer.name}: {json.dumps(peer.ready)}")
-    listed = [m for m in measurements(pictures) if any(part in m.name for part in arguments.only.split(","))]
-    times: dict[str, dict[str, list[float]]] = {m.name: {name: [] for name in names} for m in listed}
-    run_round(peers, listed, None)
-    for _ in range(arguments.rounds):
-        run_round(peers, listed, times)
-    memory = {peer.name: peer.peak_bytes() for peer in peers}
-    loads = {peer.name: peer.ready.get("load_ms") for peer in peers}
-    for peer in peers:
-        peer.close()
-    rows = report(times, names)
-    print("peak memory", {name: f"{(value or 0) / 2**30:.2f} GiB" for name, value in memory.items()})
-    about = {"date": time.strftime("%Y-%m-%d"), "machine": platform.processor() or platform.machine()}
-    result = {**about, "load_ms": loads, "peak_bytes": memory, "rows": rows}
-    arguments.output.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    keys = [spec.key for spec in PEERS]
+    parser.add_argument("--peer", action="append", choices=keys, help="measure only these; again for each one")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the bench; gives the exit code."""
+    options = parse(arguments)
+    home = bench_home()
+    (home / "logs").mkdir(parents=True, exist_ok=True)
+    checkpoint = options.checkpoint.absolute() if options.checkpoint else ensure_checkpoint(home / "random-2b")
+    peers, skipped = find_peers(options.peer or [], home, checkpoint)
+    for line in skipped.values():
+        say(line)
+    run = Run(home, checkpoint, make_pictures(home / "pictures"), options.rounds, peers, skipped=skipped)
+    machine = describe_machine()
+    memory_gib = available_memory_bytes() / 2**30 - _SPARE_GIB
+    since = time.monotonic()
+    convert_once(run)
+    # One more start of each is that of the answers.
+    measure_starts(run, options.rounds - 1)
+    for index, session in enumerate(plan_sessions(run.peers, memory_gib)):
+        measure_session(run, index, session)
+    result = {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": shlex.join(["python", "-m", "bench.engine", *(arguments or sys.argv[1:])]),
+        "minutes": round((time.monotonic() - since) / 60, 1),
+        "machine": machine,
+        "num_rounds": options.rounds,
+        "num_tokens": NUM_TOKENS,
+        "peers": run.results,
+        "skipped": run.skipped,
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    print_report(result)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

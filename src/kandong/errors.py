@@ -9,7 +9,9 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   │   ├── PictureFormatError    picture_format           exit 3
     │   │   ├── PictureDamagedError   picture_damaged          exit 3
     │   │   └── PictureLimitError     picture_limit            exit 3
-    │   └── PromptTooLongError        context_length_exceeded  exit 3
+    │   ├── PromptTooLongError        context_length_exceeded  exit 3
+    │   ├── GrammarError              grammar_invalid          exit 2
+    │   └── RulePackError             rule_pack_invalid        exit 2
     ├── ModelError                    model_error              exit 4
     │   ├── ModelNotFoundError        model_not_found          exit 4
     │   └── CheckpointError           checkpoint_invalid       exit 4
@@ -99,6 +101,18 @@ class PromptTooLongError(InputError):
 
     code = "context_length_exceeded"
     exit_code = 3
+
+
+class GrammarError(InputError):
+    """The form asked of the answer (a JSON Schema, a pattern, choices) cannot be enforced."""
+
+    code = "grammar_invalid"
+
+
+class RulePackError(InputError):
+    """A rule pack cannot be used; the message names pack, rule and field."""
+
+    code = "rule_pack_invalid"
 
 
 class ModelError(KandongError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import defaultdict
 
@@ -15,6 +16,7 @@ from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import (
     END_OF_REQUEST,
     Answer,
+    AnswerForm,
     Cancelled,
     Deadlines,
     Event,
@@ -48,14 +50,15 @@ def random_request(source: random.Random) -> Request:
         seed=source.randint(0, 3),
         ignore_eos=source.random() < 0.3,
     )
+    form = AnswerForm("choice", ["合规", "不合规", "疑似"]) if source.random() < 0.05 else None
     late = Deadlines(total_s=0.0) if source.random() < 0.03 else Deadlines()
-    return Request(messages, pictures, sampling, deadlines=late, prefill_only=source.random() < 0.1)
+    return Request(messages, pictures, sampling, deadlines=late, prefill_only=source.random() < 0.1, form=form)
 
 
 def answer_alone(request: Request, context_tokens: int) -> tuple[int, ...]:
-    """Answer on an engine of its own: no other request, no cache, the prompt in one piece."""
+    """Answer on an engine of its own: no other request, no cache, no draft, the prompt in one piece."""
     engine = Engine(fake_model(64, context_tokens), EngineOptions(feature_memory_bytes=0))
-    alone = Request(request.messages, request.pictures, request.sampling, prefill_only=request.prefill_only)
+    alone = dataclasses.replace(request, deadlines=Deadlines(), drafting=False)
     *_, answer = engine.generate(alone)
     assert isinstance(answer, Answer)
     assert answer.counts.num_cached_tokens == 0
@@ -99,10 +102,8 @@ class Schedule:
     def _submit(self, request_id: str) -> None:
         request = random_request(self.source)
         offered = [self._perhaps_by_reference(picture, request) for picture in request.pictures]
-        wire = Request(request.messages, offered, request.sampling, request.budget, request.deadlines)
+        wire = dataclasses.replace(request, pictures=offered)
         priority = Priority.WARM_UP if request.prefill_only else self.source.choice(list(Priority)[:2])
-        if request.prefill_only:
-            wire = Request(request.messages, offered, request.sampling, prefill_only=True)
         try:
             self.engine.submit(request_id, wire, client=self.source.choice("ab"), priority=priority)
         except QueueFullError:
@@ -155,4 +156,7 @@ def test_random_schedules_answer_as_alone(batch: int) -> None:
     # The schedules are of no use unless all of this happens in them.
     for name in ("refused", "preempted", "num_cancelled", "num_failed", "num_cached_tokens", "num_kv_blocks_evicted"):
         assert totals[name] > 0, name
+    assert totals["num_accepted_tokens"] > 0.05 * totals["num_generated_tokens"]
+    assert totals["num_drafted_tokens"] > totals["num_accepted_tokens"]
+    assert totals["num_forced_tokens"] > 0
     assert totals["num_step_sequences"] > 1.2 * totals["num_language_steps"], "hardly anything was batched"

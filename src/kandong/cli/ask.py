@@ -76,6 +76,8 @@ def _ask(values: dict[str, object]) -> None:
         answer = stream_to_stdout(events, line, quiet=bool(as_json))
     if as_json:
         write_json(kandong.describe(answer))
+    elif answer.stopped_by is not None:
+        print(f"note: the answer ran away ({answer.stopped_by}) and was stopped.", file=sys.stderr)
     elif answer.finish_reason == "length":
         print("note: the answer reached --max-tokens and may be cut.", file=sys.stderr)
 

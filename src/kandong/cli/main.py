@@ -17,15 +17,18 @@ from kandong.cli.ask import ask
 from kandong.cli.chat import chat
 from kandong.cli.doctor import doctor
 from kandong.cli.models import models
+from kandong.cli.moderate import moderate
 from kandong.cli.output import ReaderGoneError, write_error
 from kandong.cli.pull import pull
+from kandong.cli.read import read
+from kandong.cli.rules import rules
 from kandong.cli.selftest import selftest
 from kandong.errors import KandongError
 
 EPILOG = (
     "stdout is data, stderr is progress. Exit codes: 0 answered, 1 internal error, 2 wrong usage, "
     "3 picture or prompt cannot be used, 4 model missing or damaged, 5 out of memory, 6 download failed, "
-    "7 engine process lost, busy or too late, 130 interrupted."
+    "7 engine process lost, busy or too late, 10 a post needs review, 11 a post is to be blocked, 130 interrupted."
 )
 
 app = typer.Typer(
@@ -38,10 +41,13 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(chat)
+app.command()(read)
+app.command()(moderate)
 app.command()(pull)
 app.command()(doctor)
 app.command()(selftest)
 app.add_typer(models, name="models")
+app.add_typer(rules, name="rules")
 
 
 def _show_version(value: bool) -> None:

@@ -5,6 +5,7 @@ Owns: their spelling and help. Must not know: what the engine does with them.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +38,14 @@ PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, int8, i
 ComputeOption = Annotated[str | None, typer.Option("--compute", help="bf16 or f32; default: what the CPU does best.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")]
 ContextTokens = Annotated[int, typer.Option(help="Longest prompt and answer together, in tokens.")]
+Packs = Annotated[
+    Path | None,
+    typer.Option(
+        "--packs",
+        metavar="DIR",
+        help="Folder of rule packs of your own, used beside the bundled ones. [$KANDONG_RULES]",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 

@@ -128,6 +128,7 @@ class Kandong:
         return {
             "answer": answer.text,
             "finish_reason": answer.finish_reason,
+            "stopped_by": answer.stopped_by,
             "model": self.model_name,
             "precision": str(self._engine.numerics.weights),
             "compute": str(self._engine.numerics.compute),

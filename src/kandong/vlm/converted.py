@@ -38,6 +38,7 @@ MANIFEST = "kandong.json"
 MANIFEST_SUM = "kandong.json.sha256"
 WEIGHTS = "weights.bin"
 PIECE_BYTES = 16 << 20
+_BUFFER_BYTES = 1 << 20
 _ALIGNMENT_BYTES = 4096
 _SMALL_FILES = (
     "config.json",
@@ -207,9 +208,13 @@ def _piece_sums(path: Path) -> list[int]:
     """Sum up every piece. CRC-32 surely notices a changed byte, and at every start it costs a third of SHA-256."""
 
     def of_piece(start: int) -> int:
-        with path.open("rb") as file:
+        # A small buffer used again stays in the CPU's cache, and no new memory has to be got.
+        buffer, sum_so_far, left = memoryview(bytearray(_BUFFER_BYTES)), 0, PIECE_BYTES
+        with path.open("rb", buffering=0) as file:
             file.seek(start)
-            return zlib.crc32(file.read(PIECE_BYTES))
+            while left and (num_read := file.readinto(buffer[: min(left, _BUFFER_BYTES)])):
+                sum_so_far, left = zlib.crc32(buffer[:num_read], sum_so_far), left - num_read
+        return sum_so_far
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(of_piece, range(0, path.stat().st_size, PIECE_BYTES)))

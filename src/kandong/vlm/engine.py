@@ -18,14 +18,17 @@ from kandong.types import PictureRef
 from kandong.vlm.blocks import BlockPool
 from kandong.vlm.costs import CostModel
 from kandong.vlm.device import Compute, Precision
+from kandong.vlm.drafts import LookupDrafter
 from kandong.vlm.features import FeatureCache
+from kandong.vlm.grammar import CompiledGrammar
 from kandong.vlm.language_work import LanguageWork, Share
 from kandong.vlm.loading import LoadedModel, LoadingOptions, ReportLoading, load_model
 from kandong.vlm.picture_work import PictureWork
 from kandong.vlm.pixels import PixelBudget, plan_grid
-from kandong.vlm.plan import FeatureKey, plan_prompt
+from kandong.vlm.plan import FeatureKey, PromptPlan, plan_prompt
 from kandong.vlm.request import (
     END_OF_REQUEST,
+    AnswerForm,
     Cancelled,
     Event,
     Failed,
@@ -113,17 +116,42 @@ class Engine:
         Errors, after which no event comes: ``InputError`` (nothing asked, a bad option, a picture whose pixels are
         needed), ``PromptTooLongError``, ``PictureLimitError``, ``QueueFullError``.
         """
+        grammar = None if request.form is None else self.compile_form(request.form).start()
         with self._lock:
             if request_id in self._by_id:
                 raise InputError("A request of this name is under way.", field="request_id")
             plan = plan_prompt(self.config, self.prompts, request, self.context_tokens)
             ticket = Ticket(request_id, client, priority, next(self._arrivals))
-            sequence = SequenceState(ticket, request, plan, self.prompts.decode, self.config.eos_token_ids)
+            decode, eos = self.prompts.decode, self.config.eos_token_ids
+            sequence = SequenceState(ticket, request, plan, decode, eos, grammar, self._make_drafter(request, plan))
             self.pictures.pin(sequence)
             self.scheduler.enqueue(sequence)
             self._by_id[request_id] = sequence
             self._counts.num_submitted += 1
             self._supersede_warm_ups(sequence)
+
+    def compile_form(self, form: AnswerForm) -> CompiledGrammar:
+        """Compile what an answer must look like, and remember it: ``submit`` finds it then.
+
+        Takes up to seconds for large schemas and needs no turn: another thread may call it while steps run.
+        Errors: ``GrammarError``.
+        """
+        grammars = self.model.grammars
+        match form.kind:
+            case "json_schema":
+                return grammars.compile_json_schema(form.value)
+            case "json_object":
+                return grammars.compile_json_object()
+            case "regex":
+                return grammars.compile_regex(form.value)
+            case "choice":
+                return grammars.compile_choice(form.value)
+
+    def _make_drafter(self, request: Request, plan: PromptPlan) -> LookupDrafter | None:
+        if not request.drafting or request.prefill_only:
+            return None
+        sources = [self.prompts.encode_text(text) for text in request.draft_sources]
+        return LookupDrafter(sources, plan.token_ids, excluded_ids=self.prompts.control_ids)
 
     def cancel(self, request_id: str) -> None:
         """Stop a request; ``Cancelled`` comes with the next step. One that has ended is left alone."""

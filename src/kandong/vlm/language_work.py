@@ -18,6 +18,9 @@ from kandong.vlm.loading import LanguageModel
 from kandong.vlm.scheduler import LanguageTurn, Scheduler
 from kandong.vlm.sequence import SequenceState
 
+# In one step, over all sequences: beyond it a step takes longer than what drafts can save.
+_MAX_DRAFTED_TOKENS = 32
+
 
 @dataclass(frozen=True)
 class Share:
@@ -68,7 +71,8 @@ class LanguageWork:
     def run(self, turn: LanguageTurn) -> StepResult:
         """Run the model: every decoding sequence with what is pending and its draft, the others with their share."""
         since = time.perf_counter()
-        work: list[tuple[SequenceState, int, list[int]]] = [(s, s.num_pending, []) for s in turn.decoding]
+        max_draft_tokens = _MAX_DRAFTED_TOKENS // max(1, len(turn.decoding))
+        work = [(s, s.num_pending, s.propose_draft(max_draft_tokens)) for s in turn.decoding]
         for sequence, num_tokens in turn.prefilling:
             # Somebody else may have computed in the meantime what comes next.
             self.find_prefix(sequence)

@@ -1,7 +1,7 @@
 """Loading a model: tokenizer, language model and vision tower from a folder, warm and ready.
 
-Owns: the order of loading, the size of the KV cache, and the identity of a model in caches. Must not know: requests,
-scheduling.
+Owns: what the engine needs of a model, the size of the KV cache, and the identity of a model in caches. Must not know:
+requests, scheduling.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from kandong.machine import read_memory
 from kandong.vlm.attention import BLOCK_TOKENS
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.decoder import Chunk, Decoder
-from kandong.vlm.device import Compute, Device, Numerics, Precision
+from kandong.vlm.device import Compute, Numerics, Precision
+from kandong.vlm.grammar import GrammarFactory
 from kandong.vlm.kvcache import KVCache, num_blocks_for
-from kandong.vlm.memory import forgetting
 from kandong.vlm.opening import open_model
-from kandong.vlm.pixels import Patches, PixelBudget, make_patches
+from kandong.vlm.parts import load_parts
+from kandong.vlm.pixels import Patches
 from kandong.vlm.prompt import PromptEncoder
-from kandong.vlm.vision import VisionFeatures, VisionTower
+from kandong.vlm.vision import VisionFeatures
 
 ReportLoading = Callable[[str], None]
 # Changes whenever pixels or the tower's graph come to mean something else, so that old features are not found.
@@ -97,6 +98,7 @@ class LoadedModel:
     config: ModelConfig
     numerics: Numerics
     prompts: PromptEncoder
+    grammars: GrammarFactory
     decoder: LanguageModel
     tower: Tower
     num_blocks: int
@@ -115,25 +117,22 @@ def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> 
     started = time.perf_counter()
     report("checking the model")
     opened = open_model(folder, options.precision, options.compute)
-    prompts = PromptEncoder(folder, opened.config)
-    device = Device(opened.numerics, options.num_threads)
-    report(f"language model ({opened.numerics})")
-    decoder = Decoder(opened.config, opened.weights, device)
-    report("vision tower")
-    tower = VisionTower(opened.config.vision, opened.weights, opened.numerics.weights, device.compile)
-    opened.verify()
     context_tokens = min(options.context_tokens, opened.config.text.max_position_embeddings)
-    num_blocks = _reserve(decoder.cache, context_tokens, options.kv_cache_bytes)
-    report("warming up")
-    with forgetting(opened.forget_pages):
-        _warm_up_vision(tower, opened.config)
-        _warm_up_language(decoder)
+    num_blocks = 0
+
+    def reserve(decoder: Decoder) -> None:
+        nonlocal num_blocks
+        num_blocks = _reserve(decoder.cache, context_tokens, options.kv_cache_bytes)
+
+    report(f"loading ({opened.numerics})")
+    parts = load_parts(folder, opened, options.num_threads, reserve)
     return LoadedModel(
         config=opened.config,
         numerics=opened.numerics,
-        prompts=prompts,
-        decoder=decoder,
-        tower=tower,
+        prompts=parts.prompts,
+        grammars=GrammarFactory.from_folder(folder, opened.config),
+        decoder=parts.decoder,
+        tower=parts.tower,
         num_blocks=num_blocks,
         context_tokens=min(context_tokens, num_blocks * BLOCK_TOKENS),
         pipeline=_pipeline(opened.identity, opened.numerics),
@@ -177,18 +176,3 @@ def _pipeline(identity: object, numerics: Numerics) -> str:
     """Name everything but the picture that determines its features."""
     facts = json.dumps([PIPELINE_VERSION, identity, str(numerics), ov.__version__], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
-
-
-def _warm_up_vision(tower: VisionTower, config: ModelConfig) -> None:
-    """Encode a small black picture: the first inference after compilation is several times slower."""
-    pixels = config.pixels
-    black = np.zeros((pixels.factor_px, pixels.factor_px, 3), np.uint8)
-    tower.encode(make_patches(black, pixels, PixelBudget(min_tokens=1, max_tokens=min(16, pixels.max_tokens))))
-
-
-def _warm_up_language(decoder: Decoder) -> None:
-    """Prefill and decode once, for the same reason. What it leaves in the first blocks is never read."""
-    blocks = [0, 1]
-    for num_past, length in ((0, BLOCK_TOKENS), (BLOCK_TOKENS, 1)):
-        positions = np.tile(np.arange(num_past, num_past + length), (3, 1))
-        decoder.run([Chunk([0] * length, positions, num_past, blocks, [length - 1])])

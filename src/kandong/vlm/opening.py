@@ -70,9 +70,5 @@ def _open_converted(folder: Path, precision: Precision, compute: Compute | None)
         pool.shutdown()
         weights.require_all_taken()
 
-    def forget_pages() -> None:
-        weights.forget_pages()
-        trim_freed_memory()
-
     config, numerics = read_model_config(folder), resolve_numerics(stored, compute)
-    return OpenedModel(config, numerics, weights, verify, forget_pages, identity=manifest)
+    return OpenedModel(config, numerics, weights, verify, weights.forget_pages, identity=manifest)

@@ -84,6 +84,7 @@ def plan_prompt(config: ModelConfig, prompts: PromptEncoder, request: Request, c
     for index in (p.index for m in request.messages for p in m.parts if isinstance(p, PicturePart)):
         if not 0 <= index < len(request.pictures):
             raise InputError(f"There is no picture number {index}.", field="pictures")
+    request.sampling.check_vocabulary(config.text.vocab_size)
     messages, num_dropped = _shorten(config, prompts, request, context_tokens)
     encoded = prompts.encode(messages)
     pictures = [request.pictures[i] for i in encoded.picture_order]

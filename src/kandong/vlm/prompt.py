@@ -7,7 +7,6 @@ knows no control token. Must not know: pixels, graphs, sampling.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -17,10 +16,10 @@ from typing import Any, Literal
 
 import jinja2
 import jinja2.sandbox
-from tokenizers import Tokenizer
 
 from kandong.errors import CheckpointError, InputError
 from kandong.vlm.config import ModelConfig, read_json
+from kandong.vlm.tokenizer_file import read_tokenizer
 
 # Used where a folder has no template of its own. Same output as Qwen3-VL's for text and pictures.
 BUILT_IN_TEMPLATE = """\
@@ -96,15 +95,10 @@ class PromptEncoder:
     def __init__(self, folder: Path, config: ModelConfig) -> None:
         """Load both. Errors: ``CheckpointError`` if the tokenizer is missing, damaged or of another model."""
         self._config = config
-        specification = read_json(folder / "tokenizer.json")
-        added = specification.get("added_tokens") or []
+        # The tokenizer has never heard of control tokens; their ids are put in and taken out here.
+        self._plain, added = read_tokenizer(folder / "tokenizer.json")
         self._controls = {str(token["content"]): int(token["id"]) for token in added}
         self._names = {token_id: name for name, token_id in self._controls.items()}
-        try:
-            # The tokenizer has never heard of control tokens; their ids are put in and taken out here.
-            self._plain = Tokenizer.from_str(json.dumps(specification | {"added_tokens": [], "post_processor": None}))
-        except Exception:  # noqa: BLE001 (tokenizers raises bare Exception)
-            raise CheckpointError("tokenizer.json cannot be used.", hint="Download that file again.") from None
         self._special_ids = {int(t["id"]) for t in added if t.get("special")} | set(config.eos_token_ids)
         self._check_control("<|image_pad|>", config.image_token_id)
         self._check_control("<|vision_start|>", config.vision_start_token_id)
@@ -159,6 +153,11 @@ class PromptEncoder:
             else:
                 run.append(token_id)
         return "".join([*pieces, self._plain.decode(run)])
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Ids that only the template may give."""
+        return frozenset(self._names)
 
     def token_bytes_name(self, token_id: int) -> str:
         """Give the vocabulary's own spelling of a token, for logs and log-probabilities."""

@@ -9,13 +9,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 from kandong.errors import KandongError
 from kandong.types import Picture, PictureRef
+from kandong.vlm.loops import LoopReason
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message
-from kandong.vlm.sampling import SamplingParameters
+from kandong.vlm.sampling import SamplingParameters, TokenLogprob
 
 FinishReason = Literal["stop", "length"]
 Stage = Literal["vision", "prefill"]
@@ -40,6 +41,14 @@ class Deadlines:
 
 
 @dataclass(frozen=True)
+class AnswerForm:
+    """What an answer must look like: ``value`` is a JSON Schema, nothing, a pattern, or a list of texts."""
+
+    kind: Literal["json_schema", "json_object", "regex", "choice"]
+    value: Any = None
+
+
+@dataclass(frozen=True)
 class HistoryLimits:
     """How a long conversation may be shortened; see ``history.py``. Without a budget: what the context leaves."""
 
@@ -51,9 +60,11 @@ class HistoryLimits:
 class Request:
     """One question: a conversation whose picture parts index ``pictures``.
 
-    Without ``history`` a conversation that does not fit is refused. A ``PictureRef`` stands for a picture that the
-    engine has seen before. ``prefill_only`` asks for no answer, only for everything up to the last picture to be
-    computed and kept. Prompts with different ``cache_salt`` share no prefix.
+    ``draft_sources`` are texts that the answer is likely to copy: they make it faster, never different. Without
+    ``drafting`` each step gives one token; without ``stop_loops`` an answer that runs away goes on to its limit, as it
+    does with ``ignore_eos``. Without ``history`` a conversation that does not fit is refused. A ``PictureRef`` stands
+    for a picture that the engine has seen before. ``prefill_only`` asks for no answer, only for everything up to the
+    last picture to be computed and kept. Prompts with different ``cache_salt`` share no prefix.
     """
 
     messages: Sequence[Message]
@@ -64,6 +75,10 @@ class Request:
     prefill_only: bool = False
     cache_salt: str = ""
     history: HistoryLimits | None = None
+    form: AnswerForm | None = None
+    draft_sources: Sequence[str] = ()
+    drafting: bool = True
+    stop_loops: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,7 +158,8 @@ class Counts:
 class Answer:
     """The end of a request: the whole text and all that is known about how it came to be.
 
-    ``token_ids`` are those generated, with the end token if there was one.
+    ``token_ids`` are those generated, with the end token if there was one; ``logprobs`` go with them, if asked for.
+    ``stopped_by`` says what kind of loop was cut short; ``finish_reason`` is ``length`` then.
     """
 
     text: str
@@ -154,6 +170,8 @@ class Answer:
     pictures: tuple[PictureReport, ...]
     timings: Timings
     counts: Counts = field(default_factory=Counts)
+    stopped_by: LoopReason | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
     @property
     def num_generated_tokens(self) -> int:

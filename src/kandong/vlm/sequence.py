@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from kandong.types import Picture, PictureRef
 from kandong.vlm.attention import BLOCK_TOKENS
 from kandong.vlm.decoder import Chunk, PlacedFeatures
+from kandong.vlm.drafts import LookupDrafter, draft_within, verify_draft
+from kandong.vlm.grammar import GrammarState
 from kandong.vlm.kvcache import num_blocks_for
+from kandong.vlm.loops import LoopDetector, LoopReason
 from kandong.vlm.plan import FeatureKey, PromptPlan
 from kandong.vlm.positions import PictureSpan
 from kandong.vlm.request import (
@@ -71,7 +74,10 @@ class SequenceState:
         plan: PromptPlan,
         decode: Callable[[Sequence[int]], str],
         eos_token_ids: Sequence[int],
+        grammar: GrammarState | None = None,
+        drafter: LookupDrafter | None = None,
     ) -> None:
+        """Begin with nothing computed; ``grammar`` narrows the answer, ``drafter`` guesses it."""
         self.ticket = ticket
         self.request = request
         self.plan = plan
@@ -88,6 +94,10 @@ class SequenceState:
         self._eos = frozenset(() if request.sampling.ignore_eos else eos_token_ids)
         self._sampler = Sampler(request.sampling, plan.token_ids)
         self._stream = TextStream(decode, request.sampling.stop)
+        self.stopped_by: LoopReason | None = None
+        self._loops = LoopDetector() if request.stop_loops and not request.sampling.ignore_eos else None
+        self._grammar = grammar
+        self._drafter = drafter
         self._hashes: list[bytes] = []
         self._num_published = 0
 
@@ -177,6 +187,13 @@ class SequenceState:
             pictures=features_within(self.plan.spans, self.features, start, end),
         )
 
+    def propose_draft(self, max_tokens: int) -> list[int]:
+        """Guess the next tokens, for the model to verify in one step; perhaps none."""
+        room = min(max_tokens, self.plan.max_new_tokens - self.num_generated - 1)
+        if self._drafter is None or room <= 0:
+            return []
+        return draft_within(self._drafter, self._grammar, room)
+
     def take_logits(self, logits: NDArray[np.float32], draft: Sequence[int]) -> list[Event]:
         """Choose tokens from logits ``(rows, vocabulary)`` of the last pending token and of the draft after it.
 
@@ -184,9 +201,44 @@ class SequenceState:
         """
         if not len(logits):
             return []
+        chosen = verify_draft(self._sampler, logits, draft, self._grammar, self._eos)
+        # The draft's keys and values are there as far as it was right.
+        self.num_computed += len(chosen) - 1
         self.tally.steps += 1
         self.tally.drafted += len(draft)
-        return self._append(self._sampler.choose(logits[0]))
+        self.tally.accepted += len(chosen) - 1
+        if self._drafter is not None:
+            self._drafter.report(len(draft), len(chosen) - 1)
+        events = self._append_all(chosen)
+        if self._grammar is None or self.finish_reason is not None:
+            return events
+        if self._grammar.is_complete:
+            self.finish_reason = "stop"
+            return [*events, *self._rest()]
+        return [*events, *self._append_forced(self._grammar)]
+
+    def _append_forced(self, grammar: GrammarState) -> list[Event]:
+        """Take the tokens that the grammar leaves no choice about; they become pending without a step."""
+        forced = grammar.forced_tokens()
+        for token in forced:
+            grammar.accept(token)
+            self._sampler.observe(token)
+        self.tally.forced += len(forced)
+        events = self._append_all(forced)
+        if self.finish_reason is None and forced and grammar.is_complete:
+            self.finish_reason = "stop"
+            events += self._rest()
+        return events
+
+    def _append_all(self, tokens: Sequence[int]) -> list[Event]:
+        events: list[Event] = []
+        for token in tokens:
+            events += self._append(token)
+            if self._drafter is not None:
+                self._drafter.extend(token)
+            if self.finish_reason is not None:
+                break
+        return events
 
     def missed_deadline(self) -> str | None:
         """Say which deadline is over, if one is."""
@@ -210,6 +262,8 @@ class SequenceState:
         events: list[Event] = [TextPiece(piece)] if piece else []
         if self._stream.stopped_by is not None:
             self.finish_reason = "stop"
+        elif self._loops is not None and (reason := self._loops.push(token, piece)) is not None:
+            self.finish_reason, self.stopped_by = "length", reason
         elif self.num_generated >= self.plan.max_new_tokens:
             self.finish_reason = "length"
         return [*events, *self._rest()] if self.finish_reason else events
@@ -230,6 +284,8 @@ class SequenceState:
             token_ids=tuple(self.tokens[len(self.plan.token_ids) :]),
             pictures=tuple(map(_report, self.plan.pictures, self.plan.spans, self.origins)),
             timings=self.clock.timings(),
+            stopped_by=self.stopped_by,
+            logprobs=tuple(self._sampler.logprobs[: self.num_generated]),
             counts=Counts(
                 t.cached, t.steps, t.drafted, t.accepted, t.forced, t.preemptions, self.plan.num_dropped_rounds
             ),

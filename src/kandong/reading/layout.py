@@ -1,0 +1,172 @@
+"""Reading order: lines of text put in the order in which a person reads them.
+
+Owns: rows, columns, tables, by geometry alone. Must not know: pixels, what the lines say.
+
+The page is levelled first. It falls into rows of lines that overlap in height; neighbouring rows that share a gutter
+form a block. A block of two columns of running text is read column by column, a table row by row.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kandong.reading.quads import Quads, page_angle, turn_back, upright_boxes
+
+Boxes = NDArray[np.float32]  # (n, 4): x0, y0, x1, y1
+
+# Lines whose heights overlap by this share of the smaller stand in one row.
+_ROW_SHARE: Final = 0.5
+# Columns of text fill this share of their width in their better half of lines; cells of a table do not.
+_RUNNING_FILL: Final = 0.5
+_MIN_COLUMN_LINES: Final = 3
+# Lone lines below a block belong to it within these ratios of pitch and height.
+_SAME_PITCH: Final = 1.15
+_SAME_SIZE: Final = 1.2
+# Lone lines beside each other in width follow this closely, by their height, where columns are not level.
+_INTERLEAVED: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Row:
+    """Lines that stand beside each other, from left to right, by their numbers."""
+
+    members: tuple[int, ...]
+    top: float
+    bottom: float
+
+
+def reading_order(quads: Quads) -> list[int]:
+    """Give the numbers of the quads in reading order."""
+    if not len(quads):
+        return []
+    boxes = upright_boxes(turn_back(quads, page_angle(quads)))
+    rows = find_rows(boxes)
+    order: list[int] = []
+    start = 0
+    while start < len(rows):
+        end, gutter = _block_from(rows, boxes, start)
+        block = rows[start:end]
+        if gutter is not None and _is_running_text(block, boxes, gutter):
+            members = [m for row in block for m in row.members]
+            left = [m for m in members if boxes[m, 0] < gutter and boxes[m, 2] <= gutter + 1]
+            right = [m for m in members if m not in set(left)]
+            order += _by_rows(boxes, left) + _by_rows(boxes, right)
+        else:
+            order += [m for row in block for m in row.members]
+        start = end
+    return order
+
+
+def find_rows(boxes: Boxes) -> list[Row]:
+    """Put lines that overlap in height into rows, from top to bottom."""
+    middles = (boxes[:, 1] + boxes[:, 3]) / 2
+    rows: list[list[int]] = []
+    spans: list[tuple[float, float]] = []
+    for index in np.argsort(middles, kind="stable"):
+        top, bottom = float(boxes[index, 1]), float(boxes[index, 3])
+        if rows:
+            shared = min(bottom, spans[-1][1]) - max(top, spans[-1][0])
+            smaller = min(bottom - top, spans[-1][1] - spans[-1][0])
+            beside = all(_are_beside(boxes[index], boxes[other]) for other in rows[-1])
+            if beside and shared >= _ROW_SHARE * max(smaller, 1e-6):
+                rows[-1].append(int(index))
+                continue
+        rows.append([int(index)])
+        spans.append((top, bottom))
+    found = []
+    for members, (top, bottom) in zip(rows, spans, strict=True):
+        ordered = sorted(members, key=lambda m: float(boxes[m, 0]))
+        found.append(Row(tuple(ordered), top, bottom))
+    return found
+
+
+def common_gutters(rows: list[Row], boxes: Boxes) -> list[tuple[float, float]]:
+    """Give the x intervals between the outermost lines that no line of these rows covers."""
+    members = [m for row in rows for m in row.members]
+    intervals = sorted((float(boxes[m, 0]), float(boxes[m, 2])) for m in members)
+    gaps = []
+    reach = intervals[0][1]
+    for left, right in intervals[1:]:
+        if left > reach:
+            gaps.append((reach, left))
+        reach = max(reach, right)
+    return gaps
+
+
+def _block_from(rows: list[Row], boxes: Boxes, start: int) -> tuple[int, float | None]:
+    """Give the end of the block that begins with a row, and its gutter if it has exactly one."""
+    if len(rows[start].members) < 2 and not _is_interleaved(rows, boxes, start):
+        return start + 1, None
+    end = start + (1 if len(rows[start].members) > 1 else 2)
+    gutters = common_gutters(rows[start:end], boxes)
+    last_several = end
+    while end < len(rows):
+        wider = common_gutters(rows[start : end + 1], boxes)
+        if len(wider) < len(gutters) and not wider:
+            break
+        if len(wider) < len(gutters) and len(rows[end].members) > 1 and end - start >= _MIN_COLUMN_LINES:
+            break
+        gutters = wider
+        end += 1
+        if len(rows[end - 1].members) > 1 or _is_interleaved(rows, boxes, end - 2):
+            last_several = end
+    # Lone lines after the last full row belong to the block only if they stand in one of its columns close below.
+    end = _with_lone_lines(rows, start, last_several, end)
+    gutters = common_gutters(rows[start:end], boxes)
+    return end, (sum(gutters[0]) / 2 if len(gutters) == 1 else None)
+
+
+def _is_interleaved(rows: list[Row], boxes: Boxes, index: int) -> bool:
+    """Whether a row and the next are lone lines of columns that are not level with each other."""
+    if index + 1 >= len(rows) or len(rows[index].members) + len(rows[index + 1].members) != 2:
+        return False
+    upper, lower = boxes[rows[index].members[0]], boxes[rows[index + 1].members[0]]
+    is_apart = min(upper[2], lower[2]) <= max(upper[0], lower[0])
+    return bool(is_apart and lower[1] <= upper[3] + _INTERLEAVED * (upper[3] - upper[1]))
+
+
+def _with_lone_lines(rows: list[Row], start: int, last_several: int, end: int) -> int:
+    """Give the end of a block with the lone lines below it that go on in its pitch and size."""
+    pitches = [b.top - a.top for a, b in itertools.pairwise(rows[start:last_several])]
+    heights = [row.bottom - row.top for row in rows[start:last_several]]
+    pitch, height = float(np.median(pitches or [0])), float(np.median(heights))
+    stop = last_several
+    while stop < end:
+        goes_on = rows[stop].top - rows[stop - 1].top <= _SAME_PITCH * pitch
+        size = (rows[stop].bottom - rows[stop].top) / max(height, 1e-6)
+        if not goes_on or not 1 / _SAME_SIZE <= size <= _SAME_SIZE:
+            break
+        stop += 1
+    return stop
+
+
+def _is_running_text(block: list[Row], boxes: Boxes, gutter: float) -> bool:
+    """Whether a block is two columns of text, rather than a table of labels and values."""
+    members = [m for row in block for m in row.members]
+    sides = [[m for m in members if boxes[m, 2] <= gutter + 1], [m for m in members if boxes[m, 0] >= gutter - 1]]
+    if min(map(len, sides)) < _MIN_COLUMN_LINES:
+        return False
+    for side in sides:
+        span = max(boxes[m, 2] for m in side) - min(boxes[m, 0] for m in side)
+        widths = [boxes[m, 2] - boxes[m, 0] for m in side]
+        if np.median(widths) < _RUNNING_FILL * span:
+            return False
+    spans = [max(boxes[m, 2] for m in side) - min(boxes[m, 0] for m in side) for side in sides]
+    return bool(min(spans) >= 0.4 * max(spans))
+
+
+def _by_rows(boxes: Boxes, members: list[int]) -> list[int]:
+    if not members:
+        return []
+    return [members[m] for row in find_rows(boxes[members]) for m in row.members]
+
+
+def _are_beside(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    """Whether two boxes overlap in width by less than half of the narrower."""
+    shared = min(a[2], b[2]) - max(a[0], b[0])
+    return bool(shared <= 0.5 * min(a[2] - a[0], b[2] - b[0]))
