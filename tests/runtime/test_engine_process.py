@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -164,6 +166,28 @@ def test_closing_the_client_ends_its_requests_on_both_sides(supervisor: Supervis
     with pytest.raises(EngineUnavailableError):
         other.submit(script("ok"))
     other.close()
+
+
+LONE_CLIENT = """
+import sys, time
+from pathlib import Path
+from kandong.runtime.client import EngineClient
+from tests.runtime.engine_processes import script
+client = EngineClient(Path(sys.argv[1]))
+handle = client.submit(script("sleep:0.05 say:a:5000"))
+print(next(iter(handle)), flush=True)
+time.sleep(60)
+"""
+
+
+def test_work_of_a_client_that_died_is_stopped(supervisor: Supervisor, client: EngineClient) -> None:
+    command = [sys.executable, "-c", LONE_CLIENT, str(supervisor.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as lone:
+        assert lone.stdout is not None
+        assert "TextPiece" in lone.stdout.readline()
+        lone.kill()
+    await_true(lambda: (s := client.health().status) is not None and s.num_in_engine == 0, 2)
+    assert ask(client, "ok").text == "好"
 
 
 def test_too_many_and_too_long_requests_are_refused_at_once(supervisor: Supervisor) -> None:

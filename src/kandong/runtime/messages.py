@@ -13,8 +13,9 @@ import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 
-from kandong.errors import InputError
+from kandong.errors import InputError, KandongError
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 MAX_PIXELS_BYTES = 3 * 40_000_000  # one picture at the cap of reading.images
@@ -117,15 +118,25 @@ class Status(_Message):
 ToWorker = Submit | Cancel | Pixels | Ping | Drain
 ToClient = Events | PixelsNeeded | Rejected | Status
 
-_encoder = msgspec.msgpack.Encoder()
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain_number)
 _sorting_encoder = msgspec.msgpack.Encoder(order="deterministic")
 _to_worker = msgspec.msgpack.Decoder(ToWorker)
 _to_client = msgspec.msgpack.Decoder(ToClient)
 
 
 def encode(message: ToWorker | ToClient) -> bytes:
-    """Turn a message into bytes. Errors: ``InputError`` if they are too many."""
-    data = _encoder.encode(message)
+    """Turn a message into bytes. Errors: ``InputError`` if they are too many; ``KandongError`` if it is not plain."""
+    try:
+        data = _encoder.encode(message)
+    except (TypeError, ValueError, OverflowError):
+        raise KandongError("A value of a kind that cannot be sent to or from the engine's process.") from None
     if len(data) > MAX_MESSAGE_BYTES:
         raise InputError(
             f"The request has {len(data):,} bytes of text and options, allowed are {MAX_MESSAGE_BYTES:,}.",

@@ -15,7 +15,7 @@ import numpy as np
 import zmq
 
 from kandong.errors import EngineUnavailableError, InputError, KandongError, QueueFullError
-from kandong.runtime.channel import DoorKeeper, Keys, WorkerFile, bind_server, write_file
+from kandong.runtime.channel import DoorKeeper, Keys, WorkerFile, bind_server, close_socket, write_file
 from kandong.runtime.messages import (
     GENERATE,
     Cancel,
@@ -44,7 +44,8 @@ from kandong.runtime.worker_loop import (
 )
 from kandong.types import Picture, PictureRef
 
-CLIENT_GONE_AFTER_S = 10.0
+CLIENT_SILENT_S = 60.0  # connected, but stopped or hung
+LINGER_MS = 1_000
 MAX_CLIENTS = 256
 POLL_MS = 1_000
 MESSAGES_A_TURN = 64
@@ -61,7 +62,7 @@ class Front:
         self._waker = waker
         self._context = zmq.Context[zmq.Socket[bytes]](io_threads=1)
         self._door = DoorKeeper(self._context, keys) if keys else None
-        self._socket, self.endpoint = bind_server(self._context, folder, generation, keys)
+        self._socket, self._monitor, self.endpoint = bind_server(self._context, folder, generation, keys)
         self._last_heard: dict[Owner, float] = {}
         self._started = time.monotonic()
         self.loop: EngineLoop | None = None
@@ -74,6 +75,7 @@ class Front:
         """Serve until ``is_stopping`` is set, by any thread that then wakes this one."""
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
         poller.register(self._waker.fileno(), zmq.POLLIN)
         if self._door:
             poller.register(self._door.socket, zmq.POLLIN)
@@ -86,12 +88,14 @@ class Front:
             if self._socket in ready:
                 self._receive()
             self._send_all()
-            self._forget_the_gone()
+            if self._monitor in ready:
+                self._find_the_gone()
+            self._forget_the_silent()
 
     def close(self) -> None:
         """Send what is left, for up to a second, and close."""
         self._send_all()
-        self._socket.close()
+        close_socket(self._socket, self._monitor, LINGER_MS)
         if self._door:
             self._door.socket.close()
         self._context.term()
@@ -197,7 +201,15 @@ class Front:
         if self._last_heard.pop(owner, None) is not None:
             self._inbox.put(CancelCommand(owner, None))
 
-    def _forget_the_gone(self) -> None:
-        oldest = time.monotonic() - CLIENT_GONE_AFTER_S
+    def _find_the_gone(self) -> None:
+        """Some connection has ended: write to all, because a socket tells whom it cannot reach only then."""
+        while self._monitor.poll(0):
+            self._monitor.recv_multipart()
+        status = encode(self.status())
+        for owner in list(self._last_heard):
+            self._send(owner, status)
+
+    def _forget_the_silent(self) -> None:
+        oldest = time.monotonic() - CLIENT_SILENT_S
         for owner in [o for o, heard in self._last_heard.items() if heard < oldest]:
             self._drop(owner)

@@ -126,7 +126,7 @@ class Outbox:
         self._messages: deque[tuple[Owner, bytes]] = deque()
 
     def put(self, owner: Owner, message: ToClient) -> None:
-        """Add a message. Errors: ``InputError`` if it is too long."""
+        """Add a message. Errors: as ``encode``."""
         self._messages.append((owner, encode(message)))
         self._waker.wake()
 
@@ -181,16 +181,17 @@ class EngineLoop:
     def run(self) -> None:
         """Work until drained. An exception of a step gets out: whoever called must end the process."""
         while True:
-            for command in self._inbox.take(self._patience_s()):
+            self.step_started = None
+            commands = self._inbox.take(self._patience_s())
+            self.step_started = time.monotonic()
+            for command in commands:
                 self._obey(command)
             self._give_up_on_pixels()
             self._admit()
             if self._is_drained():
                 return
             if self._engine.has_work:
-                self.step_started = time.monotonic()
                 events = self._engine.step()
-                self.step_started = None
                 self._emit([(self._jobs[key], event) for key, event in events if key in self._jobs])
             elif self._inside:
                 lost = Failed(KandongError("The engine lost this request.", hint="Send it again, and report it."))
@@ -343,7 +344,7 @@ class EngineLoop:
     def _send(self, owner: Owner, items: list[tuple[str, dict[str, Any]]]) -> None:
         try:
             self._outbox.put(owner, Events(items))
-        except InputError as error:
+        except KandongError as error:
             if len(items) > 1:
                 for item in items:
                     self._send(owner, [item])
@@ -374,4 +375,4 @@ class EngineLoop:
         now = time.monotonic()
         if not self._engine.has_work or now - self._telemetry_at >= TELEMETRY_EVERY_S:
             self._telemetry_at = now
-            self.telemetry = dict(self._engine.telemetry())
+            self.telemetry = {name: float(value) for name, value in self._engine.telemetry().items()}
