@@ -220,3 +220,21 @@ def test_reader_that_goes_away_is_no_error() -> None:
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=120, check=False)
     assert b"Traceback" not in result.stderr
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_an_answer_keeps_the_form_that_was_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    schema = tmp_path / "price.json"
+    record = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+    schema.write_text(json.dumps(record | {"additionalProperties": False}), "utf-8")
+    for option, fits in (
+        (["--schema", str(schema)], lambda text: isinstance(json.loads(text)["ok"], bool)),
+        (["--choice", "是", "--choice", "否"], lambda text: text in ("是", "否")),
+        (["--regex", r"\d{3}元"], lambda text: text.endswith("元") and text[:3].isdigit()),
+    ):
+        assert main(["ask", CARD, "价格？", *FAST[:4], *option, "--max-tokens", "200"]) == 0
+        assert fits(capsys.readouterr().out.strip()), option
+    assert main(["ask", CARD, "价格？", *FAST, "--regex", "a", "--choice", "b"]) == 2
+    assert "both given" in capsys.readouterr().err
+    schema.write_text("{", "utf-8")
+    assert main(["ask", CARD, "价格？", *FAST, "--schema", str(schema)]) == 2
+    assert "is not JSON" in capsys.readouterr().err

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from kandong.errors import ResourceError
 from kandong.types import Picture
+from kandong.vlm import kvcache
 from kandong.vlm.engine import Engine, EngineOptions
 from kandong.vlm.features import SUFFIX
 from kandong.vlm.loading import LoadingOptions, load_model
@@ -124,7 +126,7 @@ def test_memory_that_is_not_there_is_a_resource_error(monkeypatch: pytest.Monkey
     def no_memory(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("kandong.vlm.kvcache.np.zeros", no_memory)
+    monkeypatch.setattr(kvcache, "np", SimpleNamespace(zeros=no_memory))
     from kandong.vlm.device import Precision
 
     with pytest.raises(ResourceError, match="Not enough memory for keys and values"):

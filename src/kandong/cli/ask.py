@@ -5,9 +5,10 @@ Owns: reading the arguments and printing the answer. Must not know: graphs, toke
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,12 +35,17 @@ def ask(
     repetition_penalty: o.RepetitionPenalty = 1.0,
     seed: o.Seed = None,
     stop: o.Stop = None,
+    schema: Annotated[Path | None, typer.Option(help="The answer is JSON of this JSON Schema (a file).")] = None,
+    choice: Annotated[list[str] | None, typer.Option(help="The answer is one of these; may be given again.")] = None,
+    regex: Annotated[str | None, typer.Option(help="The whole answer matches this pattern.")] = None,
     min_image_tokens: o.MinImageTokens = None,
     max_image_tokens: o.MaxImageTokens = None,
     precision: o.PrecisionOption = "auto",
     compute: o.ComputeOption = None,
     threads: o.Threads = None,
     context_tokens: o.ContextTokens = 32_768,
+    kv_cache_mib: o.KvCacheMib = None,
+    keep_features: o.KeepFeatures = True,
     as_json: o.AsJson = False,
 ) -> None:
     """Ask a question about one or more pictures.
@@ -56,7 +62,7 @@ def ask(
         raise
 
 
-def _ask(values: dict[str, object]) -> None:
+def _ask(values: dict[str, Any]) -> None:
     # Imported here: loading OpenVINO takes a moment that --help need not wait for.
     from kandong.cli.terminal import ProgressLine, stream_to_stdout
     from kandong.runtime.local import Kandong
@@ -64,11 +70,11 @@ def _ask(values: dict[str, object]) -> None:
     items, as_json = values["items"], values["as_json"]
     assert isinstance(items, list)
     sources, question = split_items(items)
-    generation = o.generation_options(values)
+    generation = o.generation_options(values) | _form_options(values)
     pictures = read_sources(sources)
     with ProgressLine() as line:
         kandong = Kandong(
-            values["model"],  # type: ignore[arg-type]
+            values["model"],
             report=lambda text: line.say(f"loading: {text}"),
             **o.loading_options(values),
         )
@@ -80,6 +86,19 @@ def _ask(values: dict[str, object]) -> None:
         print(f"note: the answer ran away ({answer.stopped_by}) and was stopped.", file=sys.stderr)
     elif answer.finish_reason == "length":
         print("note: the answer reached --max-tokens and may be cut.", file=sys.stderr)
+
+
+def _form_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Pick what the answer must look like. Errors: ``InputError`` for a schema file that is no JSON."""
+    schema = None
+    if (path := values["schema"]) is not None:
+        try:
+            schema = json.loads(path.read_text("utf-8"))
+        except OSError:
+            raise InputError(f"{path} cannot be read.", field="schema") from None
+        except ValueError:
+            raise InputError(f"{path} is not JSON.", hint="Write a JSON Schema into it.", field="schema") from None
+    return {"json_schema": schema, "choices": values["choice"], "regex": values["regex"]}
 
 
 def split_items(items: list[str]) -> tuple[list[str], str]:

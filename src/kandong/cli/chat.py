@@ -45,6 +45,8 @@ def chat(
     compute: o.ComputeOption = None,
     threads: o.Threads = None,
     context_tokens: o.ContextTokens = 32_768,
+    kv_cache_mib: o.KvCacheMib = None,
+    keep_features: o.KeepFeatures = True,
     as_json: o.AsJson = False,
 ) -> None:
     """Talk about pictures in many turns.

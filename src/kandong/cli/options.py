@@ -46,6 +46,17 @@ Packs = Annotated[
         help="Folder of rule packs of your own, used beside the bundled ones. [$KANDONG_RULES]",
     ),
 ]
+KvCacheMib = Annotated[
+    int | None,
+    typer.Option(help="Memory for keys and values; default: one context, or a quarter of what is free."),
+]
+KeepFeatures = Annotated[
+    bool,
+    typer.Option(
+        "--keep-features/--no-keep-features",
+        help="Keep what the model saw of a picture in the cache folder, so that it need not look again.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -65,4 +76,6 @@ def loading_options(values: dict[str, Any]) -> dict[str, Any]:
         "compute": values["compute"],
         "num_threads": values["threads"],
         "context_tokens": values["context_tokens"],
+        "kv_cache_bytes": None if values["kv_cache_mib"] is None else values["kv_cache_mib"] * 2**20,
+        "keep_features": values["keep_features"],
     }

@@ -32,7 +32,8 @@ def selftest(
     With --json: one object with every question, answer and truth.
     """
     values: dict[str, object] = {"precision": precision, "compute": compute, "threads": threads}
-    values["context_tokens"] = 2_048
+    # Seen anew each time: a check must not pass on what an earlier one left behind.
+    values |= {"context_tokens": 2_048, "kv_cache_mib": None, "keep_features": False}
     try:
         is_passed = _selftest(model, values, verbose=verbose, as_json=as_json)
     except KandongError as error:
@@ -53,8 +54,7 @@ def _selftest(model: str | None, values: dict[str, object], *, verbose: bool, as
     outcomes: list[Outcome] = []
     with ProgressLine() as line:
         loading = o.loading_options(values)
-        # Seen anew each time: a check must not pass on what an earlier one left behind.
-        kandong = Kandong(model, report=lambda text: line.say(f"loading: {text}"), keep_features=False, **loading)
+        kandong = Kandong(model, report=lambda text: line.say(f"loading: {text}"), **loading)
         line.say("asking")
         for outcome in cards.run_selftest(kandong, questions):
             outcomes.append(outcome)

@@ -19,7 +19,7 @@ from kandong.types import Picture
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
-from kandong.vlm.request import Answer, Event, HistoryLimits, Priority, Request
+from kandong.vlm.request import Answer, AnswerForm, Event, HistoryLimits, Priority, Request
 from kandong.vlm.sampling import SamplingParameters
 
 PictureSource = str | os.PathLike[str] | bytes | Picture
@@ -80,8 +80,18 @@ class Chat:
             raise InputError("The question is empty.", hint="Ask something, for example 价格是多少？", field="question")
         budget = PixelBudget(options.pop("min_image_tokens", None), options.pop("max_image_tokens", None))
         budget.resolve(self._engine.config.pixels)
+        form = form_of(options)
+        sources = tuple(options.pop("draft_sources", ()))
         sampling = SamplingParameters.from_options(options)
-        return self._follow(self._request([TextPart(question)], budget, sampling=sampling, history=self._history))
+        request = self._request(
+            [TextPart(question)],
+            budget,
+            sampling=sampling,
+            history=self._history,
+            form=form,
+            draft_sources=sources,
+        )
+        return self._follow(request)
 
     def _request(self, text: list[TextPart], budget: PixelBudget, **fields: Any) -> Request:
         parts: list[PicturePart | TextPart] = [*(PicturePart(i) for i in self._waiting), *text]
@@ -151,6 +161,21 @@ class Warming:
         """Stop after the current stage."""
         self._is_wanted.clear()
         self._thread.join()
+
+
+def form_of(options: dict[str, Any]) -> AnswerForm | None:
+    """Take the one option that says what an answer must look like out of ``options``; ``None`` if there is none.
+
+    ``json_schema`` (a dict), ``json_object`` (True), ``regex`` (a pattern), ``choices`` (a list of texts).
+    Errors: ``InputError`` for two of them.
+    """
+    kinds = {"json_schema": "json_schema", "json_object": "json_object", "regex": "regex", "choices": "choice"}
+    given = {name: value for name in kinds if (value := options.pop(name, None)) not in (None, False)}
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} are both given.", hint="Give one of them.", field=list(given)[1])
+    for name, value in given.items():
+        return AnswerForm(kinds[name], None if name == "json_object" else value)  # type: ignore[arg-type]
+    return None
 
 
 def last_answer(events: Iterator[Event]) -> Answer:

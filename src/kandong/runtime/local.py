@@ -104,8 +104,10 @@ class Kandong:
     def ask(self, pictures: PictureSources, question: str, **options: Any) -> Answer:
         """Ask one question about pictures (paths, bytes or ``Picture``) and wait for the answer.
 
-        ``options``: ``system``, ``min_image_tokens``, ``max_image_tokens`` and the fields of ``SamplingParameters``.
-        Errors: ``PictureError``, ``InputError``, ``PromptTooLongError``.
+        ``options``: ``system``, ``min_image_tokens``, ``max_image_tokens``, the fields of ``SamplingParameters``; what
+        the answer must look like, one of ``json_schema``, ``json_object``, ``regex``, ``choices``; and
+        ``draft_sources``, texts that it is likely to copy, which make it faster and never different.
+        Errors: ``PictureError``, ``InputError``, ``GrammarError``, ``PromptTooLongError``.
         """
         return last_answer(self.stream(pictures, question, **options))
 
