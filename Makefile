@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint types layers unit docs golden golden-check bench clean
+.PHONY: help install serve test lint types layers unit docs golden golden-check bench bench-peers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,8 +48,14 @@ golden-check: ## Compare the golden arrays with what transformers gives today
 	.venv-golden/bin/python -m pip install --quiet --disable-pip-version-check -e '.[golden]'
 	.venv-golden/bin/python -m tests.golden.make_golden --check
 
-bench: $(STAMP) ## Measure speed on random weights of 2B shapes, beside OpenVINO GenAI if it is set up
+bench-peers: $(STAMP) ## Set up OpenVINO GenAI, llama.cpp and transformers to be measured beside (KANDONG_BENCH_HOME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m bench.setup_peers all
+
+bench: $(STAMP) ## Measure speed on random weights of 2B shapes beside the peers that are set up
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was built and cached
 	rm -rf $(VENV) .venv-golden dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -59,7 +59,7 @@ class Run:
         except PeerError:
             process.close()
             raise
-        found = self.results.setdefault(spec.key, {"title": spec.title, "note": spec.note, "starts": [], "answers": []})
+        found = self.results.setdefault(spec.key, {"title": spec.title, "starts": [], "answers": []})
         found |= {"versions": process.ready["versions"], "about": process.ready["about"]}
         answered_ms = (time.perf_counter() - process.started) * 1e3
         found["starts"].append({"ready_ms": process.ready_ms, "first_answer_ms": answered_ms})

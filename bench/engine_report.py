@@ -160,7 +160,7 @@ def _spread(cell: Cell) -> str:
 
 
 def _measured(check: Check) -> str:
-    return "" if check.measured is None else f"{check.measured:.2f}{check.unit}"
+    return "" if check.measured is None else f"{check.measured:.4g}{check.unit}"
 
 
 def print_report(result: Result, out: Callable[[str], None] = print) -> None:
@@ -244,8 +244,9 @@ def _notes(result: Result) -> Iterator[str]:
     yield "- start: from the start of the process, imports included, with all files in the page cache; the first answer"
     yield "  is one token about 512×512. Kandong's conversion, which only its very first start makes, is not counted."
     yield "- peak memory: largest resident size of the process, mapped files included."
-    for peer in result["peers"].values():
-        note = f"; {peer['note']}" if peer["note"] else ""
+    notes = {spec.key: f"; {spec.note}" for spec in PEERS if spec.note}
+    for key, peer in result["peers"].items():
+        note = notes.get(key, "")
         sizes = sorted({answer["num_prompt_tokens"] for answer in peer["answers"]})
         yield f"- {peer['title']}: {peer['about']}; prompts of {' and '.join(map(str, sizes))} tokens{note}."
     for line in result["skipped"].values():

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kandong.rules.examples import found_rule_ids
-from kandong.rules.judge import judge
 from kandong.rules.packs import load_rules
-from kandong.rules.report import TextLine
+from kandong.tasks.moderate import judge_readings
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = ROOT / "tests" / "rules" / "sentences.jsonl"
@@ -97,7 +96,7 @@ def read_sentences(path: Path = SENTENCES) -> list[Sentence]:
 
 def judge_text(text: str) -> frozenset[str]:
     """Judge a sentence as a post without pictures; gives the rules found."""
-    return found_rule_ids(judge([TextLine(text)], load_rules()))
+    return found_rule_ids(judge_readings(text, [], load_rules()))
 
 
 def measure(sentences: Iterable[Sentence], finder: Callable[[str], frozenset[str]] = judge_text) -> Outcome:

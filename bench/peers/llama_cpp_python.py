@@ -155,7 +155,9 @@ def main() -> None:
 
     def load() -> tuple[Ask, Mapping[str, str], str]:
         peer = Peer(arguments.model, arguments.projector, arguments.flash, arguments.ubatch)
-        about = f"flash attention {arguments.flash}, {llama_cpp.llama_print_system_info().decode()}"
+        features = [part.split("=")[0].strip() for part in llama_cpp.llama_print_system_info().decode().split("|")]
+        projector = arguments.projector.stem.removeprefix("mmproj-")
+        about = f"projector in {projector}, flash attention {arguments.flash}, {', '.join(filter(None, features))}"
         return peer.ask, {"llama-cpp-python": llama_cpp.__version__}, about
 
     serve(load)

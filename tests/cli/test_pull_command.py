@@ -74,7 +74,7 @@ def test_a_pull_killed_at_ten_random_moments_ends_with_the_same_bytes(hub: HubSe
 
 
 def test_ctrl_c_ends_with_130_and_says_that_it_goes_on(hub: HubServer) -> None:
-    hub.behaviour.pause_s = 0.005
+    hub.behaviour.pause_s = 0.02
     process = start()
     wait_for_bytes(hub, process, 300_000)
     process.send_signal(signal.SIGINT)

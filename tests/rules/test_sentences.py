@@ -13,7 +13,7 @@ from kandong.rules.rule import Certainty, Suggestion
 
 SENTENCES = read_sentences()
 RULES = load_rules().rules
-# Found by numbers, which another layer reads; tests/tasks/test_moderate.py measures it.
+# Found by numbers, not words; the sentences cover it.
 BY_NUMBERS = {"PRC19"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.decoding import ANSWERS, OFFER_SCHEMA, answer_text
-from kandong.errors import KandongError
+from kandong.errors import GrammarError, KandongError
 from kandong.vlm.grammar import CompiledGrammar, GrammarFactory, GrammarState
 from tests.vlm.random_schemas import SchemaMaker
 from tests.vlm.tokenizers import CASES, TokenizerCase
@@ -128,6 +128,9 @@ def test_a_choice_may_begin_another(workshop: Workshop) -> None:
         state.accept(token)
     assert state.can_stop
     assert not state.is_complete
+    ended = state.copy()
+    ended.accept(case.eos_ids[0])
+    assert ended.copy().is_complete
     for token in state.copy().forced_tokens() or case.encode("的"):
         state.accept(token)
     assert state.is_complete
@@ -251,3 +254,20 @@ def test_states_of_one_grammar_are_independent_and_compiling_again_is_free(small
     assert not second.is_complete
     assert not third.is_complete
     assert second.num_valid(case.encode("ac")) == 2
+
+
+def test_an_answer_that_fills_the_limits_fails_alone(small: Workshop) -> None:
+    case, factory = small
+    grammar = factory.compile_regex("(a|b)*a(a|b){200}c")
+    letters, random = [case.encode("a")[0], case.encode("b")[0]], np.random.default_rng(0)
+
+    def write(num_tokens: int) -> None:
+        state = grammar.start()
+        for token in random.choice(letters, num_tokens):
+            assert state.allowed()[token]
+            state.accept(int(token))
+
+    with pytest.raises(GrammarError, match="too much work") as caught:
+        write(60_000)
+    assert caught.value.field == "response_format"
+    write(100)

@@ -93,7 +93,7 @@ def _moderate(
         check_target(out)
     book = load_rules(packs)
     files = picture_files(images)
-    targets = annotation_targets(annotate, files)
+    targets = dict(zip(files, annotation_targets(annotate, files), strict=False))
     posts: list[PostReport] = []
     suggestions: set[str] = set()
     has_errors = False

@@ -101,14 +101,13 @@ def explain(
 ) -> None:
     """Judge a text and say why: how it is read, each hit with place and reason, each exemption, what is missing.
 
-    Numbers are not read here, so that arithmetic is not checked: `kandong moderate --text` does that.
+    The text is judged as the words of a post without pictures, as `kandong moderate --text` does.
     """
-    from kandong.rules.judge import judge
     from kandong.rules.normalise import NormalisedText, spell
     from kandong.rules.packs import load_rules
-    from kandong.rules.report import TextLine
+    from kandong.tasks.moderate import judge_readings
 
-    report = judge([TextLine(text)], load_rules(packs))
+    report = judge_readings(text, [], load_rules(packs))
     views = NormalisedText(text)
     read_as = {"plain": views.plain.text, "joined": views.joined.text, "sounds": spell(views.sounds.text)}
     if as_json:

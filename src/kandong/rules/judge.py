@@ -87,7 +87,7 @@ def judge(
         needs_proof=tuple(findings.proofs),
         arithmetic=arithmetic,
         suspected_instructions=tuple(
-            _evidence(one.line, 0, len(one.line.text)) for one in searched if one.is_instruction
+            evidence_of(one.line, 0, len(one.line.text)) for one in searched if one.is_instruction
         ),
         unchecked=tuple(unchecked),
         packs=tuple({"name": p.name, "version": p.version, "digest": p.digest} for p in rules.packs),
@@ -108,7 +108,7 @@ def _apply(rule: Rule, lines: Sequence[_Line], is_ad: bool, findings: _Findings)
                 continue
             if not one.is_instruction and _exempt(rule, one, found, findings):
                 continue
-            evidence = _evidence(one.line, found.start, found.end)
+            evidence = evidence_of(one.line, found.start, found.end)
             if found.match.outcome is Outcome.HIT:
                 findings.hits.append(_hit(rule, found, evidence, is_ad))
             elif found.match.outcome is Outcome.PROOF:
@@ -121,7 +121,7 @@ def _apply(rule: Rule, lines: Sequence[_Line], is_ad: bool, findings: _Findings)
 def _exempt(rule: Rule, one: _Line, found: Found, findings: _Findings) -> bool:
     for exemption in rule.exemptions:
         if one.searched.is_exempt(exemption, found):
-            evidence = _evidence(one.line, found.start, found.end)
+            evidence = evidence_of(one.line, found.start, found.end)
             basis = f"{exemption.basis}：{exemption.title}"
             findings.exempted.append(
                 Exempted(rule.id, found.term, exemption.id, basis, str(exemption.certainty), evidence)
@@ -141,7 +141,7 @@ def _check_notice(rule: Rule, triggers: list[tuple[_Line, Found]], lines: Sequen
         if first is None:
             continue
         one, found = first
-        evidence = _evidence(one.line, found.start, found.end)
+        evidence = evidence_of(one.line, found.start, found.end)
         showing = [o for o in lines if not o.is_instruction and (o.line.source in _OWN_WORDS or not is_own)]
         missing = tuple(r.name for r in rule.notice.requirements if not _is_shown(r, showing))
         if missing:
@@ -197,7 +197,8 @@ def _proof(
     return NeedsProof(rule.id, rule.title, rule.law, rule.article, certainty, term, proof, because, evidence)
 
 
-def _evidence(line: TextLine, start: int, end: int) -> Evidence:
+def evidence_of(line: TextLine, start: int, end: int) -> Evidence:
+    """Give a place of a line as evidence, with the box of its characters where they are known."""
     box = line.box
     if line.character_boxes is not None and len(line.character_boxes) == len(line.text):
         boxes = line.character_boxes[start:end]

@@ -68,7 +68,7 @@ def _compile(source: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
-    options.longest_match = False
+    options.longest_match = True
     options.max_mem = _AUTOMATON_BYTES
     try:
         return re2.compile(source.encode(), options)

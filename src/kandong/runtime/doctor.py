@@ -27,6 +27,7 @@ MIN_PYTHON = (3, 11)
 OPENVINO_MINOR = "2026.4"
 MODEL_CHECKS = frozenset({"model", "conversion"})
 _CARD = "cake.png"
+_CARD_TEXT = "39元"
 _CARD_SIDE_PX = 256
 
 
@@ -68,7 +69,7 @@ def examine(model: str | None = None, *, verify: bool = False) -> list[Check]:
         check_model(state),
         check_conversion(state, verify=verify),
         check_pictures(),
-        Check("ocr", Status.ABSENT, "not part of this version; the model itself reads text in pictures"),
+        check_ocr(),
         Check("page", Status.ABSENT, "not part of this version"),
     ]
 
@@ -225,6 +226,25 @@ def check_pictures() -> Check:
     if (picture.width_px, picture.height_px) != (_CARD_SIDE_PX, _CARD_SIDE_PX):
         return Check("pictures", Status.PROBLEM, found, remedy)
     return Check("pictures", Status.OK, found)
+
+
+def check_ocr() -> Check:
+    """Read a bundled card with OCR, whose weights come with the installation."""
+    remedy = "Install Kandong again: a package of OCR is missing or broken."
+    try:
+        from kandong.reading.images import decode_picture
+        from kandong.reading.reader import read_picture
+        from kandong.runtime.selftest import card_bytes
+
+        reading = read_picture(decode_picture(card_bytes(_CARD), name=_CARD))
+    except (ImportError, OSError, RuntimeError) as error:
+        return Check("ocr", Status.PROBLEM, f"OCR fails ({type(error).__name__})", remedy)
+    except KandongError as error:
+        return Check("ocr", Status.PROBLEM, error.message, error.hint or remedy)
+    found = f"reads {len(reading.lines)} lines on a bundled card"
+    if _CARD_TEXT not in reading.full_text:
+        return Check("ocr", Status.PROBLEM, f"{found}, but not {_CARD_TEXT}", remedy)
+    return Check("ocr", Status.OK, f"{found}, among them {_CARD_TEXT}")
 
 
 def _nearest_existing(folder: Path) -> Path:

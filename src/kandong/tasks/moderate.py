@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kandong.errors import KandongError
@@ -18,6 +18,7 @@ from kandong.rules.instructions import is_instruction
 from kandong.rules.judge import judge
 from kandong.rules.report import Box, ModerationReport, TextLine
 from kandong.rules.rule import RuleBook
+from kandong.tasks.offers import find_statements
 from kandong.tasks.read import FileReading, read_files
 
 # Codes that a person scans with a phone; a product's bar code leads nowhere.
@@ -71,7 +72,13 @@ def judge_readings(text: str | None, readings: Sequence[ImageReading], rules: Ru
     lines = [TextLine(text)] if text else []
     for reading in readings:
         lines += lines_of(reading)
-    return judge(lines, rules, has_pictures=bool(readings), speaks_to_model=_speaks_to_model)
+    return judge(
+        lines,
+        rules,
+        statements=find_statements(lines),
+        has_pictures=bool(readings),
+        speaks_to_model=_speaks_to_model,
+    )
 
 
 def lines_of(reading: ImageReading) -> list[TextLine]:
@@ -105,6 +112,8 @@ def _judge_post(name: str, text: str | None, files: tuple[FileReading, ...], rul
     if not readings and not text:
         return PostReport(name, reading_ms, None, files)
     report = judge_readings(text, readings, rules)
+    failed = tuple(f"未能读取的图片：{file.name}" for file in files if file.error is not None)
+    report = replace(report, unchecked=report.unchecked + failed)
     return PostReport(name, reading_ms + 1e3 * (time.perf_counter() - start), report, files)
 
 

@@ -27,10 +27,11 @@ from kandong.vlm.grammar_source import check_choices, check_pattern, explain, re
 if TYPE_CHECKING:
     from llguidance._lib import JsonCompileOptions
 
-MAX_CACHED_GRAMMARS = 64
+MAX_CACHED_GRAMMARS = 32
 # A schema whose first forced text is longer than this requires an endless answer (an object that requires itself).
 MAX_FORCED_BYTES = 8_192
-_LIMITS = LLParserLimits(max_lexer_states=50_000, verbose_errors=False)
+# States take about 1 KB, are made as answers reach them, and are shared by all answers of one grammar.
+_LIMITS = LLParserLimits(max_lexer_states=25_000, verbose_errors=False)
 _SILENT = 0
 
 
@@ -77,17 +78,7 @@ class GrammarFactory:
                 self._known.move_to_end((subject, text))
                 return known
             tokenizer = self._make_tokenizer()
-        try:
-            matcher = LLMatcher(tokenizer, make(text), log_level=_SILENT, limits=_LIMITS)
-        except (ValueError, TypeError) as error:
-            raise explain(str(error), subject, text) from None
-        if matcher.is_error():
-            raise explain(matcher.get_error(), subject, text)
-        if len(matcher.compute_ff_bytes()) > MAX_FORCED_BYTES:
-            refuse(f"The {subject} requires an endless answer.", "Make the part that holds itself optional.")
-        if matcher.is_error():
-            raise explain(matcher.get_error(), subject, text)
-        grammar = CompiledGrammar(tokenizer, matcher, self._vocab_size)
+        grammar = CompiledGrammar(tokenizer, self._vocab_size, lambda: _compiled(tokenizer, subject, text, make))
         with self._lock:
             self._known[(subject, text)] = grammar
             while len(self._known) > MAX_CACHED_GRAMMARS:
@@ -106,25 +97,55 @@ class GrammarFactory:
         return self._tokenizer
 
 
+def _compiled(tokenizer: LLTokenizer, subject: str, text: str, make: Callable[[str], str]) -> LLMatcher:
+    try:
+        matcher = LLMatcher(tokenizer, make(text), log_level=_SILENT, limits=_LIMITS)
+    except (ValueError, TypeError) as error:
+        raise explain(str(error), subject, text) from None
+    num_forced_bytes = 0 if matcher.is_error() else len(matcher.compute_ff_bytes())
+    if matcher.is_error():
+        raise explain(matcher.get_error(), subject, text)
+    if num_forced_bytes > MAX_FORCED_BYTES:
+        refuse(f"The {subject} requires an endless answer.", "Make the part that holds itself optional.")
+    return matcher
+
+
 class CompiledGrammar:
     """A grammar ready to use. ``start`` costs microseconds, as what was compiled is shared."""
 
-    def __init__(self, tokenizer: LLTokenizer, matcher: LLMatcher, vocab_size: int) -> None:
+    def __init__(self, tokenizer: LLTokenizer, vocab_size: int, compile_matcher: Callable[[], LLMatcher]) -> None:
         self._tokenizer = tokenizer
-        self._matcher = matcher
         self._vocab_size = vocab_size
+        self._compile_matcher = compile_matcher
+        self._matcher: LLMatcher | None = compile_matcher()
         self._lock = threading.Lock()
 
     def start(self) -> GrammarState:
-        """Give the state before the first token."""
+        """Give the state before the first token. Compiles again where an answer had reached the limits."""
         with self._lock:
-            return GrammarState(self._tokenizer, self._matcher.deep_copy(), self._vocab_size)
+            if self._matcher is None:
+                self._matcher = self._compile_matcher()
+            return GrammarState(self, self._tokenizer, self._matcher.deep_copy(), self._vocab_size)
+
+    def forget(self) -> None:
+        """Let go of what is shared, after an answer has filled it up: other answers would fail at once."""
+        with self._lock:
+            self._matcher = None
 
 
 class GrammarState:
     """How far one answer has come in its grammar."""
 
-    def __init__(self, tokenizer: LLTokenizer, matcher: LLMatcher, vocab_size: int, *, has_ended: bool = False) -> None:
+    def __init__(
+        self,
+        grammar: CompiledGrammar,
+        tokenizer: LLTokenizer,
+        matcher: LLMatcher,
+        vocab_size: int,
+        *,
+        has_ended: bool = False,
+    ) -> None:
+        self._grammar = grammar
         self._tokenizer = tokenizer
         self._matcher = matcher
         self._vocab_size = vocab_size
@@ -232,10 +253,12 @@ class GrammarState:
 
     def copy(self) -> GrammarState:
         """Give an independent state at the same place."""
-        return GrammarState(self._tokenizer, self._matcher.deep_copy(), self._vocab_size, has_ended=self._has_ended)
+        matcher = self._matcher.deep_copy()
+        return GrammarState(self._grammar, self._tokenizer, matcher, self._vocab_size, has_ended=self._has_ended)
 
     def _check(self) -> None:
         if self._matcher.is_error():
+            self._grammar.forget()
             raise GrammarError(
                 "The answer's form needs too much work for one token.",
                 hint="Make the schema or pattern simpler.",

@@ -36,7 +36,9 @@ _SCHEMAS_BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
 _LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE_SCHEMAS = ("items", "additionalProperties", "additionalItems")
 _MEETING = ("$ref", "anyOf", "oneOf")
-_ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default"})
+_ANNOTATIONS = frozenset(
+    {"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples", "deprecated"}
+)
 _TYPES = ("string", "number", "integer", "boolean", "null", "array", "object")
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _DIALECTS = ("https://json-schema.org/draft", "http://json-schema.org/draft")

@@ -1,0 +1,75 @@
+"""Labelled amounts, put together only where they belong together."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from kandong.rules.arithmetic import Amount, check_arithmetic
+from kandong.rules.report import TextLine
+from kandong.tasks.offers import find_statements
+
+A = Amount
+
+
+def amounts(*texts: str) -> list[dict[Amount, Decimal]]:
+    return [dict(one.amounts) for one in find_statements([TextLine(text) for text in texts])]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("原价100元，打5折，到手价60元", {A.LIST: "100", A.DISCOUNT: "0.5", A.FINAL: "60"}),
+        ("标价200，八折，现价：￥160", {A.LIST: "200", A.DISCOUNT: "0.8", A.FINAL: "160"}),
+        ("原价９９．５０元 8.5折 到手84.6", {A.LIST: "99.50", A.DISCOUNT: "0.85", A.FINAL: "84.6"}),
+        ("定价200元，85折后170元", {A.LIST: "200", A.DISCOUNT: "0.85", A.FINAL: "170"}),
+        ("现价299元，原价399元，立省200元", {A.LIST: "399", A.FINAL: "299", A.SAVING: "200"}),
+        ("券前129元，领30元券，券后89元", {A.LIST: "129", A.COUPON: "30", A.FINAL: "89"}),
+        (
+            "满300减50，买320元只需付290元",
+            {A.BOUGHT: "320", A.FINAL: "290", A.THRESHOLD: "300", A.REDUCTION: "50"},
+        ),
+        ("单价59元，三件合计177元", {A.UNIT: "59", A.QUANTITY: "3", A.TOTAL: "177"}),
+    ],
+)
+def test_amounts_that_belong_together(text: str, expected: dict[Amount, str]) -> None:
+    assert amounts(text) == [{name: Decimal(value) for name, value in expected.items()}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "原价100元，低至5折，到手价60元",
+        "原价100元，5折起，到手价60元",
+        "原价100元，3件8折，到手价60元",
+        "原价399元，领20元券，现价199元",
+        "原价399，现价199；原价599，现价299，打5折",
+        "满300减50",
+        "现价199元",
+        "今天花了300元，买了3件衣服",
+        "原价399，满300减50，到手价349",
+        "八五折，原价100，现价85",
+    ],
+)
+def test_what_does_not_clearly_belong_together_is_not_checked(text: str) -> None:
+    assert check_arithmetic(find_statements([TextLine(text)]), None) == ()
+
+
+def test_every_picture_stands_for_itself() -> None:
+    lines = [TextLine("原价100元 5折", "image_text", 0), TextLine("到手价60元", "image_text", 1)]
+    assert find_statements(lines) == []
+    together = [TextLine("原价100元 5折", "image_text", 0, "L1"), TextLine("到手价60元", "image_text", 0, "L2")]
+    (statement,) = find_statements(together)
+    assert statement.evidence.line_id == "L2"
+    assert statement.evidence.quote == "到手价60"
+
+
+def test_every_full_threshold_is_told_from_one() -> None:
+    (statement,) = find_statements([TextLine("每满300减50，买650元实付550元")])
+    assert statement.repeats
+    assert check_arithmetic([statement], None) == ()
+
+
+def test_codes_state_no_price() -> None:
+    assert find_statements([TextLine("原价100元，打5折，到手价60元", "code", 0)]) == []
