@@ -283,6 +283,7 @@ class Supervisor:
                 generation=self._num_starts,
                 endpoint=endpoint,
                 keys=self._keys,
+                supervisor_id=os.getpid(),
                 num_restarts=max(0, self._num_starts - 1),
                 retry_at_s=retry_at_s,
                 error=error,
