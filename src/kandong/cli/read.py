@@ -66,7 +66,7 @@ def _read(images: list[str], annotate: str | None, *, plain: bool, as_json: bool
     stdin = sys.stdin.buffer.read() if STDIN in files else None
     num_failed = 0
     with BatchProgress("reading", len(files)) as progress:
-        for result in read_files(files, stdin):
+        for number, result in enumerate(read_files(files, stdin)):
             progress.advance(result.name)
             if result.error is not None:
                 num_failed += 1
@@ -76,19 +76,19 @@ def _read(images: list[str], annotate: str | None, *, plain: bool, as_json: bool
             elif result.reading is not None:
                 title = f"{_clean(result.name)}\n" if len(files) > 1 else ""
                 write_out(title + (_plain(result.reading) if plain else _table(result.reading)))
-            if result.name in targets:
-                _annotate(result, targets[result.name])
+            if targets:
+                _annotate(result, targets[number])
     return num_failed
 
 
-def annotation_targets(annotate: str | None, files: list[str]) -> dict[str, Path]:
-    """Choose for each file where its annotated picture goes; none without the option.
+def annotation_targets(annotate: str | None, files: list[str]) -> list[Path]:
+    """Choose for each file where its annotated picture goes; an empty list without the option.
 
     Errors: ``InputError`` for one file name and several pictures, for a folder that cannot be made, and where a picture
     would be written over itself.
     """
     if annotate is None:
-        return {}
+        return []
     target = Path(annotate)
     if target.suffix and not target.is_dir():
         if len(files) > 1:
@@ -97,14 +97,14 @@ def annotation_targets(annotate: str | None, files: list[str]) -> dict[str, Path
                 hint="Name a folder instead.",
                 field="annotate",
             )
-        targets = {files[0]: target}
+        targets = [target]
     else:
         try:
             target.mkdir(parents=True, exist_ok=True)
         except OSError:
             raise InputError(f"The folder {annotate} cannot be made.", field="annotate") from None
-        targets = {name: target / f"{number:04}-{_stem(name)}.png" for number, name in enumerate(files, start=1)}
-    for name, path in targets.items():
+        targets = [target / f"{number:04}-{_stem(name)}.png" for number, name in enumerate(files, start=1)]
+    for name, path in zip(files, targets, strict=True):
         if path.exists() and Path(name).exists() and path.samefile(name):
             raise InputError(f"{path} would be written over itself.", hint="Name another file.", field="annotate")
     return targets

@@ -32,12 +32,14 @@ _BEFORE: Final = frozenset("（《【“‘(")
 class FoundLine:
     """A recognised line and its place; character centres are fractions of the quad's width.
 
-    Where the line ``runs_down`` on an upright page, they are fractions of its height, from the top.
+    Where the line ``runs_down`` on an upright page, they are fractions of its height, from the top. ``is_weak``: the
+    detector was not sure of it.
     """
 
     raw: RawLine
     quad: Quad
     runs_down: bool = False
+    is_weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _parts(line: FoundLine, cuts: list[Gap]) -> list[FoundLine]:
         begin, end = max(0.0, begin - pad), min(1.0, end + pad)
         characters = tuple(_within(c, begin, end) for c in line.raw.characters[first:last])
         if "".join(c.text for c in characters).strip():
-            parts.append(FoundLine(RawLine(characters), part_of_quad(line.quad, begin, end)))
+            parts.append(replace(line, raw=RawLine(characters), quad=part_of_quad(line.quad, begin, end)))
     return parts
 
 

@@ -23,6 +23,8 @@ _BLOCKS: Final = (range(0x3400, 0x4DC0), range(0x4E00, 0xA000), range(0xF900, 0x
 _MAX_INVENTED_SHARE: Final = 0.2
 # 内店 after these is two words (国内店铺); at the start of a line, or after others, it is a misread 门店.
 _INSIDE: Final = "国境市省区城场校室站岛海县镇村户院园圈厅港年月日周天时以之关对馆疆省体车楼厂商店"
+# A line that is an amount but for its first glyph, which is what a struck or small ￥ is taken for.
+_AMOUNT: Final = re.compile(r"[Y关羊半芋夫大平V]\d{1,6}(?:\.\d{1,2})?")
 _DOOR: Final = re.compile(f"(?<![{_INSIDE}])内(?=店)")
 
 
@@ -33,7 +35,7 @@ class GlyphChange:
     index: int
     raw: str
     text: str
-    reason: str  # "traditional" or "door"
+    reason: str  # "traditional", "door" or "currency"
 
 
 def to_simplified(text: str) -> str:
@@ -69,6 +71,8 @@ def glyph_changes(text: str, runners_up: Sequence[str], *, simplified_print: boo
                 changes.append(GlyphChange(index, character, simplified, "traditional"))
     if simplified_print:
         changes += [GlyphChange(found.start(), "内", "门", "door") for found in _DOOR.finditer(text)]
+    if _AMOUNT.fullmatch(text) and (text[0] == "Y" or runners_up[0] in {"¥", "￥"}):
+        changes.append(GlyphChange(0, text[0], "¥", "currency"))
     return changes
 
 

@@ -112,7 +112,7 @@ def find_instructions_in_lines(lines: Sequence[str]) -> list[tuple[int, str]]:
     """
     text = "".join(lines)
     spaced = " ".join(lines)
-    found: set[tuple[int, str]] = set()
+    found = {(number, mark.pattern) for number, line in enumerate(lines) for mark in find_instructions(line)}
     for joined, gap in ((text, 0), (spaced, 1)):
         ends = []
         reach = 0

@@ -25,6 +25,8 @@ from kandong.reading.tiles import find_text
 # What is less sure than this and has no two characters is a drawing, not text.
 _MIN_CONF: Final = 0.3
 _MIN_CONF_SINGLE: Final = 0.6
+# Where the detector itself is in doubt, the recogniser must be sure.
+_MIN_CONF_WEAK: Final = 0.85
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,16 @@ class PageLines:
 
 def read_lines(rgb: Rgb, ocr: Ocr) -> PageLines:
     """Read all lines of a picture; quads are in its pixels, as it was given."""
-    quads = find_text(rgb, ocr.detect)
-    page, quads, turns = upright_page(rgb, quads, ocr)
-    quads = join_pieces(quads)
-    boxes = upright_boxes(quads)
-    read = [_read_one(page, quad, free_room(boxes, i, page.shape[1]), ocr) for i, quad in enumerate(quads)]
+    page, boxes, turns = upright_page(rgb, find_text(rgb, ocr.detect), ocr)
+    boxes = join_pieces(boxes)
+    upright = upright_boxes(boxes.quads)
+    read = []
+    for index, (quad, is_weak) in enumerate(zip(boxes.quads, boxes.is_weak, strict=True)):
+        line, crop = _read_one(page, quad, free_room(upright, index, page.shape[1]), ocr)
+        read.append((replace(line, is_weak=bool(is_weak)), crop))
     found, crops = [line for line, _ in read], [crop for _, crop in read]
-    level = turn_back(_quads_of(found), page_angle(quads))
-    found = [line for line in split_columns(found, crops, level) if _is_text(line.raw)]
+    level = turn_back(_quads_of(found), page_angle(boxes.quads))
+    found = [line for line in split_columns(found, crops, level) if _is_text(line)]
     ordered = [found[i] for i in reading_order(_quads_of(found))]
     if turns:
         size = page.shape[1], page.shape[0]
@@ -80,6 +84,8 @@ def _says_more(wide: RawLine, line: RawLine) -> bool:
     return old in new or (len(old) > 3 and (old[1:-1] in new))
 
 
-def _is_text(line: RawLine) -> bool:
-    text = line.text.strip()
-    return bool(text) and line.conf >= (_MIN_CONF_SINGLE if len(text) == 1 else _MIN_CONF)
+def _is_text(line: FoundLine) -> bool:
+    text = line.raw.text.strip()
+    if line.is_weak:
+        return len(text) > 1 and line.raw.conf >= _MIN_CONF_WEAK
+    return bool(text) and line.raw.conf >= (_MIN_CONF_SINGLE if len(text) == 1 else _MIN_CONF)

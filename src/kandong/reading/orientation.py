@@ -10,15 +10,16 @@ from typing import Final
 import numpy as np
 
 from kandong.reading.ocr import Ocr
-from kandong.reading.quads import Quads, Rgb, crop_quad, is_tall, quad_size, start_at_top_left, turn_quads
+from kandong.reading.quads import Boxes, Quads, Rgb, crop_quad, is_tall, quad_size, start_at_top_left, turn_quads
 
 _MAX_ASKED: Final = 9
 _MAJORITY: Final = 0.6
 
 
-def upright_page(rgb: Rgb, quads: Quads, ocr: Ocr) -> tuple[Rgb, Quads, int]:
-    """Turn page and quads by 0 to 3 quarter turns anticlockwise, so that most lines run from left to right."""
+def upright_page(rgb: Rgb, found: Boxes, ocr: Ocr) -> tuple[Rgb, Boxes, int]:
+    """Turn page and boxes by 0 to 3 quarter turns anticlockwise, so that most lines run from left to right."""
     turns = 0
+    quads = found.quads
     if _tall_share(quads) > _MAJORITY:
         rgb, quads, turns = _turned(rgb, quads, 1)
     longest = sorted(quads, key=lambda q: -quad_size(q)[0])[:_MAX_ASKED]
@@ -26,7 +27,7 @@ def upright_page(rgb: Rgb, quads: Quads, ocr: Ocr) -> tuple[Rgb, Quads, int]:
     if ocr.upside_down_share(level) > _MAJORITY:
         rgb, quads, _ = _turned(rgb, quads, 2)
         turns += 2
-    return rgb, quads, turns
+    return rgb, found.with_quads(quads), turns
 
 
 def _tall_share(quads: Quads) -> float:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kandong.reading.quads import (
+    Boxes,
     Quad,
-    Quads,
     Rgb,
     crop_quad,
     page_angle,
@@ -28,33 +28,40 @@ from kandong.reading.quads import (
 # A small box this near a higher one (by the higher one's height), and within its rows, is a piece of the same line.
 _JOIN_GAP: Final = 0.12
 _JOIN_MIN_HEIGHTS: Final = 1.5
+_END_SHARE: Final = 0.35
+# Boxes that share this of their rows, this near each other by their height, are one line that fell apart.
+_TWIN_SHARE: Final = 0.8
+_TWIN_GAP: Final = 0.2
 # Glyphs of one line are less than this apart, by the height of its box.
 _GLYPH_GAP: Final = 0.75
-_MAX_GROWTH: Final = 6.0
+_MAX_GROWTH: Final = 25.0
 # By how many levels text must differ from its ground, and by which share of that a pixel beside it counts as ink.
 _MIN_CONTRAST: Final = 8.0
 _INK_SHARE: Final = 0.5
 
 
-def join_pieces(quads: Quads) -> Quads:
+def join_pieces(boxes: Boxes) -> Boxes:
     """Join each small box with the large one that it directly stands at, as in a small ￥ before a large amount."""
-    if len(quads) < 2:
-        return quads
-    angle = page_angle(quads)
-    level = upright_boxes(turn_back(quads, angle))
+    if len(boxes) < 2:
+        return boxes
+    angle = page_angle(boxes.quads)
+    level = upright_boxes(turn_back(boxes.quads, angle))
     heights = level[:, 3] - level[:, 1]
-    gone = np.zeros(len(quads), dtype=bool)
-    joined = np.array(quads)
+    gone = np.zeros(len(boxes), dtype=bool)
+    joined = np.array(boxes.quads)
     for small in np.argsort(heights):
-        for large in np.flatnonzero((heights >= _JOIN_MIN_HEIGHTS * heights[small]) & ~gone):
-            if _is_piece_of(level[small], level[large]):
+        for large in np.flatnonzero((heights >= heights[small]) & ~gone & ~boxes.is_weak):
+            is_smaller = heights[large] >= _JOIN_MIN_HEIGHTS * heights[small]
+            if large == small or gone[small]:
+                continue
+            if _is_piece_of(level[small], level[large]) if is_smaller else _joined_twins(level, int(small), int(large)):
                 low, high = np.minimum(level[small], level[large])[:2], np.maximum(level[small], level[large])[2:]
                 level[large] = np.concatenate([low, high])
                 corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], dtype=np.float32)
                 joined[large] = turn_back(corners[None], -angle)[0]
                 gone[small] = True
                 break
-    return np.asarray(joined[~gone], dtype=np.float32)
+    return boxes.with_quads(joined).where(~gone)
 
 
 def grown_quad(rgb: Rgb, quad: Quad, free: tuple[float, float]) -> Quad | None:
@@ -98,12 +105,24 @@ def free_room(boxes: NDArray[np.float32], index: int, width_px: int) -> tuple[fl
 
 
 def _is_piece_of(small: NDArray[np.float32], large: NDArray[np.float32]) -> bool:
+    """Whether a lower box stands directly at the begin or end of a higher one, or overlaps it there."""
     height = large[3] - large[1]
+    middle = (small[0] + small[2]) / 2
+    is_at_end = middle <= large[0] + _END_SHARE * height or middle >= large[2] - _END_SHARE * height
     gap = max(large[0] - small[2], small[0] - large[2])
     overhang = max(large[1] - small[1], small[3] - large[3])
-    is_beside = gap >= -0.5 * (small[2] - small[0])
+    is_on_baseline = abs(large[3] - small[3]) <= _END_SHARE * height
     is_short = small[2] - small[0] <= 1.6 * (small[3] - small[1])
-    return bool(is_beside and is_short and gap <= _JOIN_GAP * height and overhang <= 0.1 * height)
+    return bool(is_at_end and gap <= _JOIN_GAP * height and overhang <= 0.1 * height and (is_short or is_on_baseline))
+
+
+def _joined_twins(level: NDArray[np.float32], a: int, b: int) -> bool:
+    """Whether two boxes of one height follow each other so closely that they are halves of one line."""
+    heights = level[[a, b], 3] - level[[a, b], 1]
+    shared = min(level[a, 3], level[b, 3]) - max(level[a, 1], level[b, 1])
+    gap = max(level[a, 0], level[b, 0]) - min(level[a, 2], level[b, 2])
+    is_level = shared >= _TWIN_SHARE * heights.max()
+    return bool(is_level and -0.5 * heights.min() <= gap <= _TWIN_GAP * heights.min())
 
 
 def _ink_columns(gray: NDArray[np.uint8], begin: int, end: int) -> NDArray[np.bool_] | None:

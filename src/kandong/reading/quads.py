@@ -9,6 +9,8 @@ A quad is float32 (4, 2): x and y of top left, top right, bottom right, bottom l
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
@@ -26,6 +28,37 @@ TALL_RATIO: Final = 1.5
 def no_quads() -> Quads:
     """Give an array of no boxes."""
     return np.zeros((0, 4, 2), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes that a detector found; ``is_weak`` (n,) marks those below its usual threshold."""
+
+    quads: Quads
+    is_weak: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.quads)
+
+    def where(self, mask: NDArray[np.bool_]) -> Boxes:
+        """Keep the boxes that the mask is true for."""
+        return Boxes(self.quads[mask], self.is_weak[mask])
+
+    def with_quads(self, quads: Quads) -> Boxes:
+        """Give the same boxes at other places."""
+        return Boxes(np.asarray(quads, dtype=np.float32), self.is_weak)
+
+
+def no_boxes() -> Boxes:
+    """Give an empty set of boxes."""
+    return Boxes(no_quads(), np.zeros(0, dtype=bool))
+
+
+def all_boxes(parts: Sequence[Boxes]) -> Boxes:
+    """Put sets of boxes together."""
+    if not parts:
+        return no_boxes()
+    return Boxes(np.concatenate([p.quads for p in parts]), np.concatenate([p.is_weak for p in parts]))
 
 
 def quad_size(quad: Quad) -> tuple[float, float]:

@@ -14,13 +14,13 @@ from typing import Final
 
 import numpy as np
 
-from kandong.reading.codes import find_codes
+from kandong.reading.codes import Code, find_codes
 from kandong.reading.columns import FoundLine
 from kandong.reading.glyphs import glyph_changes, is_simplified_print
 from kandong.reading.injection import find_instructions_in_lines
 from kandong.reading.lines import read_lines
 from kandong.reading.ocr import pipeline_digest_parts, shared_ocr
-from kandong.reading.quads import part_of_quad, quad_size
+from kandong.reading.quads import overlap_shares, part_of_quad, quad_size, upright_boxes
 from kandong.reading.report import Box, Character, Correction, ImageReading, InjectionMark, ReadReport, TextLine
 from kandong.types import Picture
 
@@ -30,6 +30,7 @@ MAX_LINES: Final = 2_000
 # A line is marked when it is less sure than this as a whole, or in any one character.
 LOW_CONF: Final = 0.85
 LOW_CHARACTER_CONF: Final = 0.5
+_CODE_SHARE: Final = 0.7
 _KEPT_READINGS: Final = 128
 # Width of a glyph by the height of its line's box.
 _WIDE_GLYPH: Final = 0.85
@@ -69,7 +70,8 @@ def pipeline_digest() -> str:
 def _read(picture: Picture) -> ImageReading:
     page = read_lines(picture.rgb, shared_ocr())
     codes, has_more_codes = find_codes(picture.rgb)
-    found = page.lines[:MAX_LINES]
+    outside = _outside_codes(page.lines, codes)
+    found = outside[:MAX_LINES]
     is_simplified = is_simplified_print([line.raw.text for line in found])
     size = picture.width_px, picture.height_px
     lines = tuple(_text_line(f"L{n}", line, is_simplified, size) for n, line in enumerate(found, start=1))
@@ -80,12 +82,24 @@ def _read(picture: Picture) -> ImageReading:
         height_px=picture.height_px,
         sha256=picture.digest,
         full_text="\n".join(line.text for line in lines),
-        truncated=has_more_codes or len(page.lines) > len(found),
+        truncated=has_more_codes or len(outside) > len(found),
         rotated_degrees=(360 - 90 * page.quarter_turns) % 360,
         lines=lines,
         codes=tuple(codes),
         injection=tuple(InjectionMark(lines[number].id, pattern) for number, pattern in marks),
     )
+
+
+def _outside_codes(lines: Sequence[FoundLine], codes: Sequence[Code]) -> list[FoundLine]:
+    """Leave out what looks like letters among the modules of a decoded code."""
+    if not lines or not codes:
+        return list(lines)
+    boxes = upright_boxes(np.array([line.quad for line in lines], dtype=np.float32))
+    covered = overlap_shares(boxes, np.array([code.box for code in codes], dtype=np.float32))
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    code_areas = np.array([(c.box[2] - c.box[0]) * (c.box[3] - c.box[1]) for c in codes])
+    is_inside = ((covered > _CODE_SHARE) & (areas[:, None] < code_areas[None])).any(axis=1)
+    return [line for line, inside in zip(lines, is_inside, strict=True) if not inside]
 
 
 def _text_line(line_id: str, line: FoundLine, is_simplified: bool, size_px: tuple[int, int]) -> TextLine:

@@ -25,7 +25,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Correction:
-    """Characters ``start`` to ``end`` of a line that were put right; ``reason`` is "traditional" or "door"."""
+    """Characters ``start`` to ``end`` of a line that were put right; ``reason``: traditional, door, currency."""
 
     start: int
     end: int

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kandong.reading.quads import Quads, Rgb, no_quads, overlap_shares, upright_boxes
+from kandong.reading.quads import Boxes, Rgb, all_boxes, overlap_shares, upright_boxes
 
-Detect = Callable[[Rgb], Quads]
+Detect = Callable[[Rgb], Boxes]
 
 # Up to this side a picture is looked at in one piece.
 MAX_SIDE_PX: Final = 2000
@@ -46,17 +46,17 @@ class Band:
     bottom: int
 
 
-def find_text(rgb: Rgb, detect: Detect) -> Quads:
+def find_text(rgb: Rgb, detect: Detect) -> Boxes:
     """Find all lines of text of a picture; quads in its pixels, each line once."""
     width = rgb.shape[1]
     if width <= MAX_SIDE_PX:
         return _find(rgb, detect)
-    quads = _find_scaled(rgb, detect, _REDUCED_WIDTH_PX / width)
-    if not len(quads):
-        return quads
-    heights = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1) * (_REDUCED_WIDTH_PX / width)
+    found = _find_scaled(rgb, detect, _REDUCED_WIDTH_PX / width)
+    if not len(found):
+        return found
+    heights = np.linalg.norm(found.quads[:, 3] - found.quads[:, 0], axis=1) * (_REDUCED_WIDTH_PX / width)
     if np.percentile(heights, 25) >= _SMALL_TEXT_PX:
-        return quads
+        return found
     return _find_scaled(rgb, detect, min(1.0, _FULL_WIDTH_PX / width))
 
 
@@ -84,21 +84,20 @@ def row_ink(rgb: Rgb) -> NDArray[np.int32]:
     return np.asarray(steps.sum(axis=1), dtype=np.int32)
 
 
-def merge_bands(bands: list[Band], found: list[Quads]) -> Quads:
+def merge_bands(bands: list[Band], found: list[Boxes]) -> Boxes:
     """Make one set of what neighbouring bands show; quads are in pixels of the picture.
 
     Of two boxes around the same line the one that no seam cuts is kept, else the larger.
     """
-    kept: list[Quads] = []
-    for index, quads in enumerate(found):
-        if not kept or not len(quads) or not len(kept[-1]):
-            kept.append(quads)
+    kept: list[Boxes] = []
+    for index, boxes in enumerate(found):
+        if not kept or not len(boxes) or not len(kept[-1]):
+            kept.append(boxes)
             continue
-        before, after = bands[index - 1], bands[index]
-        shares = overlap_shares(upright_boxes(kept[-1]), upright_boxes(quads))
-        drop_before, drop_after = np.zeros(len(kept[-1]), bool), np.zeros(len(quads), bool)
-        worth_before = _worth(kept[-1], before.bottom, is_lower_edge=True)
-        worth_after = _worth(quads, after.top, is_lower_edge=False)
+        shares = overlap_shares(upright_boxes(kept[-1].quads), upright_boxes(boxes.quads))
+        drop_before, drop_after = np.zeros(len(kept[-1]), bool), np.zeros(len(boxes), bool)
+        worth_before = _worth(kept[-1], bands[index - 1].bottom, is_lower_edge=True)
+        worth_after = _worth(boxes, bands[index].top, is_lower_edge=False)
         for i, j in zip(*np.nonzero(shares > _SAME_SHARE), strict=True):
             if drop_before[i] or drop_after[j]:
                 continue
@@ -106,21 +105,22 @@ def merge_bands(bands: list[Band], found: list[Quads]) -> Quads:
                 drop_after[j] = True
             else:
                 drop_before[i] = True
-        kept[-1] = kept[-1][~drop_before]
-        kept.append(quads[~drop_after])
-    return np.concatenate(kept) if kept else no_quads()
+        kept[-1] = kept[-1].where(~drop_before)
+        kept.append(boxes.where(~drop_after))
+    return all_boxes(kept)
 
 
-def _find_scaled(rgb: Rgb, detect: Detect, scale: float) -> Quads:
+def _find_scaled(rgb: Rgb, detect: Detect, scale: float) -> Boxes:
     if scale >= 1.0:
         return _find(rgb, detect)
     size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
     small: Any = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     factors = np.array([rgb.shape[1] / size[0], rgb.shape[0] / size[1]], dtype=np.float32)
-    return np.asarray(_find(small, detect) * factors, dtype=np.float32)
+    found = _find(small, detect)
+    return found.with_quads(found.quads * factors)
 
 
-def _find(rgb: Rgb, detect: Detect) -> Quads:
+def _find(rgb: Rgb, detect: Detect) -> Boxes:
     bands = plan_bands(rgb)
     if len(bands) == 1:
         return detect(rgb)
@@ -131,33 +131,32 @@ def _find(rgb: Rgb, detect: Detect) -> Quads:
     return merged
 
 
-def _detect_band(rgb: Rgb, band: Band, detect: Detect) -> Quads:
-    quads = np.array(detect(rgb[band.top : band.bottom]), dtype=np.float32)
-    quads[..., 1] += band.top
-    return quads
+def _detect_band(rgb: Rgb, band: Band, detect: Detect) -> Boxes:
+    found = detect(rgb[band.top : band.bottom])
+    return found.with_quads(found.quads + np.array([0, band.top], dtype=np.float32))
 
 
-def _heal_seam(rgb: Rgb, quads: Quads, before: Band, after: Band, detect: Detect) -> Quads:
+def _heal_seam(rgb: Rgb, boxes: Boxes, before: Band, after: Band, detect: Detect) -> Boxes:
     """Look again at boxes that end at a seam, in a band with the seam in its middle."""
-    boxes = upright_boxes(quads)
-    ends_above = (abs(boxes[:, 3] - before.bottom) <= _TOUCHES_PX) & (boxes[:, 1] < after.top)
-    begins_below = (abs(boxes[:, 1] - after.top) <= _TOUCHES_PX) & (boxes[:, 3] > before.bottom)
+    upright = upright_boxes(boxes.quads)
+    ends_above = (abs(upright[:, 3] - before.bottom) <= _TOUCHES_PX) & (upright[:, 1] < after.top)
+    begins_below = (abs(upright[:, 1] - after.top) <= _TOUCHES_PX) & (upright[:, 3] > before.bottom)
     is_cut = ends_above | begins_below
     if not is_cut.any():
-        return quads
+        return boxes
     half = max(before.bottom - before.top, after.bottom - after.top) // 2
     seam = (after.top + before.bottom) // 2
     again = Band(max(0, seam - half), min(rgb.shape[0], seam + half))
     fresh = _detect_band(rgb, again, detect)
     if not len(fresh):
-        return quads
-    fresh_boxes = upright_boxes(fresh)
-    is_whole = (fresh_boxes[:, 1] > again.top + _TOUCHES_PX) & (fresh_boxes[:, 3] < again.bottom - _TOUCHES_PX)
-    shares = overlap_shares(boxes[is_cut], fresh_boxes)
-    wanted = is_whole & (shares > _SAME_SHARE).any(axis=0)
+        return boxes
+    fresh_upright = upright_boxes(fresh.quads)
+    is_whole = (fresh_upright[:, 1] > again.top + _TOUCHES_PX) & (fresh_upright[:, 3] < again.bottom - _TOUCHES_PX)
+    shares = overlap_shares(upright[is_cut], fresh_upright)
+    wanted = np.asarray(is_whole & (shares > _SAME_SHARE).any(axis=0))
     # A fresh box replaces every box that lies in it, cut or not.
-    is_replaced = (overlap_shares(boxes, fresh_boxes[wanted]) > _SAME_SHARE).any(axis=1)
-    return np.concatenate([quads[~is_replaced], fresh[wanted]])
+    is_replaced = np.asarray((overlap_shares(upright, fresh_upright[wanted]) > _SAME_SHARE).any(axis=1))
+    return all_boxes([boxes.where(~is_replaced), fresh.where(wanted)])
 
 
 def _choose_cut(ink: NDArray[np.int32], low: int, high: int) -> tuple[int, int]:
@@ -177,9 +176,11 @@ def _choose_cut(ink: NDArray[np.int32], low: int, high: int) -> tuple[int, int]:
     return low + int(np.argmin(smooth)), _OVERLAP_INK_PX
 
 
-def _worth(quads: Quads, seam: int, *, is_lower_edge: bool) -> NDArray[np.float32]:
-    """Rank boxes: whole ones before cut ones, then by area."""
-    boxes = upright_boxes(quads)
+def _worth(found: Boxes, seam: int, *, is_lower_edge: bool) -> NDArray[np.float64]:
+    """Rank boxes: whole ones before cut ones, sure ones before weak ones, then by area."""
+    boxes = upright_boxes(found.quads)
     edge = boxes[:, 3] if is_lower_edge else boxes[:, 1]
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return np.asarray(np.where(abs(edge - seam) > _TOUCHES_PX, 1e9, 0) + area, dtype=np.float32)
+    return np.asarray(
+        np.where(abs(edge - seam) > _TOUCHES_PX, 2e9, 0) + np.where(found.is_weak, 0, 1e9) + area, dtype=np.float32
+    )
