@@ -12,6 +12,7 @@ from typing import Any
 
 import typer.main
 
+from docs.rules_reference import rules_reference
 from kandong.cli.main import app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -49,7 +50,7 @@ def _option_row(parameter: Any) -> str:
 
 def pages() -> dict[Path, str]:
     """Give every generated page with its text."""
-    return {REFERENCE / "cli.md": cli_reference()}
+    return {REFERENCE / "cli.md": cli_reference(), REFERENCE / "rules.md": rules_reference(BANNER)}
 
 
 def main() -> int:
