@@ -33,6 +33,9 @@ def corrected(text: str, runners_up: list[str] | None = None, *, simplified: boo
         ("著名品牌", "著名品牌"),
         ("price 85", "price 85"),
         ("Y16", "¥16"),
+        ("加vX：abc", "加vx：abc"),
+        ("VX:abc", "VX:abc"),
+        ("AVX:512", "AVX:512"),
         ("Y16盒", "Y16盒"),
         ("大16", "大16"),
         ("", ""),
@@ -51,6 +54,12 @@ def test_traditional_print_stays_as_it_is() -> None:
 def test_a_simplified_second_choice_decides_where_nothing_else_tells_the_script() -> None:
     assert corrected("減15", ["减", "", ""], simplified=False) == "减15"
     assert corrected("減15", ["咸", "", ""], simplified=False) == "減15"
+
+
+def test_doubt_about_case_and_currency_is_settled_by_the_second_choice() -> None:
+    assert corrected("VX:ab", ["", "x", "", "", ""]) == "vx:ab"
+    assert corrected("关739", ["¥", "", "", ""]) == "¥739"
+    assert corrected("关739", [""] * 4) == "关739"
 
 
 def test_script_is_told_by_characters_that_only_one_script_has() -> None:

@@ -25,6 +25,8 @@ _MAX_INVENTED_SHARE: Final = 0.2
 _INSIDE: Final = "国境市省区城场校室站岛海县镇村户院园圈厅港年月日周天时以之关对馆疆省体车楼厂商店"
 # A line that is an amount but for its first glyph, which is what a struck or small ￥ is taken for.
 _AMOUNT: Final = re.compile(r"[Y关羊半芋夫大平V]\d{1,6}(?:\.\d{1,2})?")
+# Letters that look alike in both cases: vX and Vx before a colon are vx, VX only where the recogniser was in doubt.
+_CONTACT: Final = re.compile(r"(?<![A-Za-z])(?:vX|Vx|VX)(?=[:：])")
 _DOOR: Final = re.compile(f"(?<![{_INSIDE}])内(?=店)")
 
 
@@ -35,7 +37,7 @@ class GlyphChange:
     index: int
     raw: str
     text: str
-    reason: str  # "traditional", "door" or "currency"
+    reason: str  # "traditional", "door", "currency" or "case"
 
 
 def to_simplified(text: str) -> str:
@@ -73,6 +75,11 @@ def glyph_changes(text: str, runners_up: Sequence[str], *, simplified_print: boo
         changes += [GlyphChange(found.start(), "内", "门", "door") for found in _DOOR.finditer(text)]
     if _AMOUNT.fullmatch(text) and (text[0] == "Y" or runners_up[0] in {"¥", "￥"}):
         changes.append(GlyphChange(0, text[0], "¥", "currency"))
+    for found in _CONTACT.finditer(text):
+        pair, doubts = found.group(), runners_up[found.start() : found.end()]
+        if not pair.isupper() or {"v", "x"} & set(doubts):
+            places = range(found.start(), found.end())
+            changes += [GlyphChange(i, text[i], text[i].lower(), "case") for i in places if text[i].isupper()]
     return changes
 
 

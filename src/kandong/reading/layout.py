@@ -132,7 +132,8 @@ def _has_lines_on_both_sides(gap: tuple[float, float], rows: list[Row], boxes: B
     if not several:
         lone = [(boxes[row.members[0], 0] + boxes[row.members[0], 2]) / 2 for row in rows]
         return bool(min(lone) < middle < max(lone))
-    return 2 * sum(min(centers) < middle < max(centers) for centers in several) >= len(several)
+    num_parted = sum(bool(min(centers) < middle < max(centers)) for centers in several)
+    return 2 * num_parted >= len(several)
 
 
 def _core(box: NDArray[np.float32]) -> tuple[float, float]:

@@ -25,7 +25,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Correction:
-    """Characters ``start`` to ``end`` of a line that were put right; ``reason``: traditional, door, currency."""
+    """Characters ``start`` to ``end`` of a line that were put right; ``reason``: traditional, door, currency, case."""
 
     start: int
     end: int
