@@ -14,6 +14,7 @@ from typing import Any
 import typer.main
 
 from bench.engine_report import RESULTS, markdown
+from docs.rules_reference import rules_reference
 from kandong.cli.main import app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -53,7 +54,11 @@ def _option_row(parameter: Any) -> str:
 def pages() -> dict[Path, str]:
     """Give every generated page with its text."""
     result = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return {REFERENCE / "cli.md": cli_reference(), BENCHMARKS: BANNER + markdown(result)}
+    return {
+        REFERENCE / "cli.md": cli_reference(),
+        REFERENCE / "rules.md": rules_reference(BANNER),
+        BENCHMARKS: BANNER + markdown(result),
+    }
 
 
 def main() -> int:

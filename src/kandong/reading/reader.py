@@ -26,7 +26,6 @@ from kandong.types import Picture
 
 # Raised by hand when the same pixels may give another result.
 PIPELINE_VERSION: Final = 1
-MAX_LINES: Final = 2_000
 # A line is marked when it is less sure than this as a whole, or in any one character.
 LOW_CONF: Final = 0.85
 LOW_CHARACTER_CONF: Final = 0.5
@@ -70,8 +69,7 @@ def pipeline_digest() -> str:
 def _read(picture: Picture) -> ImageReading:
     page = read_lines(picture.rgb, shared_ocr())
     codes, has_more_codes = find_codes(picture.rgb)
-    outside = _outside_codes(page.lines, codes)
-    found = outside[:MAX_LINES]
+    found = _outside_codes(page.lines, codes)
     is_simplified = is_simplified_print([line.raw.text for line in found])
     size = picture.width_px, picture.height_px
     lines = tuple(_text_line(f"L{n}", line, is_simplified, size) for n, line in enumerate(found, start=1))
@@ -82,7 +80,7 @@ def _read(picture: Picture) -> ImageReading:
         height_px=picture.height_px,
         sha256=picture.digest,
         full_text="\n".join(line.text for line in lines),
-        truncated=has_more_codes or len(outside) > len(found),
+        truncated=has_more_codes or page.is_cut,
         rotated_degrees=(360 - 90 * page.quarter_turns) % 360,
         lines=lines,
         codes=tuple(codes),
