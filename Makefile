@@ -55,6 +55,7 @@ bench-peers: $(STAMP) ## Set up OpenVINO GenAI, llama.cpp and transformers to be
 bench: $(STAMP) ## Measure speed on random weights of 2B shapes beside the peers that are set up
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.workloads
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was built and cached

@@ -29,7 +29,7 @@ class PeerProcess:
     def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> None:
         """Start it and wait until it is ready. Raises PeerError if it is never."""
         self._log = log
-        paths = [str(ROOT / "src"), str(ROOT)] if "bench.peers.ours" in command else [str(ROOT)]
+        paths = [str(ROOT / "src"), str(ROOT)] if _is_ours(command) else [str(ROOT)]
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         settings = {**os.environ, **offline, **(environment or {}), "PYTHONPATH": os.pathsep.join(paths)}
         self.started = time.perf_counter()
@@ -46,10 +46,16 @@ class PeerProcess:
 
     def ask(self, picture: Path, prompt: str, max_tokens: int) -> dict[str, Any]:
         """Ask and wait for the reply, see ``protocol.Reply``. Raises PeerError."""
+        return self._exchange({"picture": str(picture), "prompt": prompt, "max_tokens": max_tokens})
+
+    def do(self, task: str, **fields: Any) -> dict[str, Any]:
+        """Have a task done, see ``protocol.serve_tasks``. Raises PeerError."""
+        return self._exchange({"task": task, **fields})
+
+    def _exchange(self, fields: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
-        question = {"picture": str(picture), "prompt": prompt, "max_tokens": max_tokens}
         try:
-            self._process.stdin.write(json.dumps(question, ensure_ascii=False) + "\n")
+            self._process.stdin.write(json.dumps(fields, ensure_ascii=False) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise PeerError(f"ended with code {self._process.wait()}; see logs/{self._log.name}") from None
@@ -83,3 +89,7 @@ class PeerProcess:
         if "error" in reply:
             raise PeerError(str(reply["error"]))
         return reply
+
+
+def _is_ours(command: Sequence[str]) -> bool:
+    return any(part.startswith("bench.peers.ours") for part in command)

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer.main
 
-from bench.engine_report import RESULTS, markdown
+from bench import engine_report, workloads_report
 from docs.rules_reference import rules_reference
 from kandong.cli.main import app
 
@@ -51,13 +51,24 @@ def _option_row(parameter: Any) -> str:
     return f"| `{names}` | {default} | {parameter.help or ''} |\n"
 
 
+def benchmarks() -> str:
+    """Give the benchmarks' page: the engine beside its peers, then the workloads as far as they were recorded."""
+    text = BANNER + engine_report.markdown(_read(engine_report.RESULTS))
+    if workloads_report.RESULTS.is_file():
+        text += "\n" + workloads_report.markdown(_read(workloads_report.RESULTS))
+    return text
+
+
+def _read(results: Path) -> Any:
+    return json.loads(results.read_text(encoding="utf-8"))
+
+
 def pages() -> dict[Path, str]:
     """Give every generated page with its text."""
-    result = json.loads(RESULTS.read_text(encoding="utf-8"))
     return {
         REFERENCE / "cli.md": cli_reference(),
         REFERENCE / "rules.md": rules_reference(BANNER),
-        BENCHMARKS: BANNER + markdown(result),
+        BENCHMARKS: benchmarks(),
     }
 
 

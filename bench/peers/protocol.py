@@ -5,7 +5,8 @@ every peer's own environment, so it needs the standard library alone.
 
 The first line that comes out is ``{"event": "ready", "versions": {…}, "about": TEXT}``, when a question may come.
 Each line in is a question about a new picture, ``{"picture": PATH, "prompt": TEXT, "max_tokens": N}``; it is answered
-greedily with exactly N tokens, and the line out is ``Reply`` as an object, or ``{"error": TEXT}``. The end of the
+greedily with exactly N tokens, and the line out is ``Reply`` as an object, or ``{"error": TEXT}``. A process that does
+workloads takes ``{"task": NAME, …}`` instead; the other fields and the reply are the task's own. The end of the
 input ends the process. Nothing else may write to stdout: it is moved aside, and what libraries print goes to stderr.
 """
 
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Reply:
 
 
 Ask = Callable[[Question], Reply]
+Fields = Mapping[str, Any]
+Task = Callable[[Fields], Mapping[str, object]]
 
 
 def serve(load: Callable[[], tuple[Ask, Mapping[str, str], str]]) -> None:
@@ -54,14 +57,36 @@ def serve(load: Callable[[], tuple[Ask, Mapping[str, str], str]]) -> None:
 
     ``load`` gives the function that answers, the versions of what is measured, and a line about its settings.
     """
+
+    def load_answer() -> tuple[Task, Mapping[str, str], str]:
+        ask, versions, about = load()
+
+        def answer(fields: Fields) -> Mapping[str, object]:
+            question = Question(Path(fields["picture"]), str(fields["prompt"]), int(fields["max_tokens"]))
+            return asdict(ask(question))
+
+        return answer, versions, about
+
+    _serve_lines(load_answer)
+
+
+def serve_tasks(load: Callable[[], tuple[Mapping[str, Task], Mapping[str, str], str]]) -> None:
+    """Do the same for workloads: ``load`` gives the tasks by name."""
+
+    def load_answer() -> tuple[Task, Mapping[str, str], str]:
+        tasks, versions, about = load()
+        return lambda fields: tasks[fields["task"]](fields), versions, about
+
+    _serve_lines(load_answer)
+
+
+def _serve_lines(load: Callable[[], tuple[Task, Mapping[str, str], str]]) -> None:
     replies = take_stdout()
-    ask, versions, about = load()
+    answer, versions, about = load()
     _write(replies, {"event": "ready", "versions": dict(versions), "about": about})
     for line in sys.stdin:
-        fields = json.loads(line)
-        question = Question(Path(fields["picture"]), str(fields["prompt"]), int(fields["max_tokens"]))
         try:
-            reply: Mapping[str, object] = asdict(ask(question))
+            reply = answer(json.loads(line))
         except Exception as error:  # noqa: BLE001 (the bench reports whatever a peer raises, and goes on)
             reply = {"error": f"{type(error).__name__}: {error}"}
         _write(replies, reply)

@@ -32,34 +32,34 @@ class Peer:
     def __init__(self, checkpoint: Path, dtype: str) -> None:
         torch.set_num_threads(os.cpu_count() or 1)
         # The whole processor would need torchvision, for videos.
-        self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        self.tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         self._images = Qwen2VLImageProcessorPil.from_pretrained(checkpoint)
-        self._model = Qwen3VLForConditionalGeneration.from_pretrained(
+        self.model = Qwen3VLForConditionalGeneration.from_pretrained(
             checkpoint, dtype=DTYPES[dtype], attn_implementation="sdpa"
         ).eval()
         self._random = np.random.default_rng()
         self._visual_ms = 0.0
-        self._forward_ends: list[float] = []
-        visual, model = self._model.model.visual, self._model
+        self.forward_ends: list[float] = []
+        visual, model = self.model.model.visual, self.model
         visual.register_forward_pre_hook(lambda *_: self._start_visual())
         visual.register_forward_hook(lambda *_: self._end_visual())
-        model.register_forward_hook(lambda *_: self._forward_ends.append(time.perf_counter()))
+        model.register_forward_hook(lambda *_: self.forward_ends.append(time.perf_counter()))
 
     def ask(self, question: Question) -> Reply:
         """Answer by the library's own ``generate``."""
         with Image.open(question.picture) as picture:
             pixels = np.array(picture.convert("RGB"))
         pixels ^= self._random.integers(0, 2, pixels.shape, dtype=np.uint8)
-        self._forward_ends.clear()
+        self.forward_ends.clear()
         start = time.perf_counter()
         inputs = self._prepare(question.prompt, Image.fromarray(pixels))
         prepared = time.perf_counter()
         num_tokens = question.max_tokens
         with torch.inference_mode():
-            generated = self._model.generate(
+            generated = self.model.generate(
                 **inputs, do_sample=False, min_new_tokens=num_tokens, max_new_tokens=num_tokens
             )
-        ends = self._forward_ends
+        ends = self.forward_ends
         num_generated = generated.shape[1] - inputs["input_ids"].shape[1]
         return Reply(
             vision_ms=(prepared - start) * 1e3 + self._visual_ms,
@@ -74,13 +74,13 @@ class Peer:
         """Make patches and tokens, the picture's pad token repeated as the processor of the library does it."""
         inputs = dict(self._images(images=[picture], return_tensors="pt"))
         content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        text = self._tokenizer.apply_chat_template(
+        text = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
         )
         num_pads = int(inputs["image_grid_thw"].prod()) // self._images.merge_size**2
         text = text.replace("<|image_pad|>", "<|image_pad|>" * num_pads)
-        inputs |= self._tokenizer([text], return_tensors="pt")
-        inputs["mm_token_type_ids"] = (inputs["input_ids"] == self._model.config.image_token_id).int()
+        inputs |= self.tokenizer([text], return_tensors="pt")
+        inputs["mm_token_type_ids"] = (inputs["input_ids"] == self.model.config.image_token_id).int()
         return inputs
 
     def _start_visual(self) -> None:
