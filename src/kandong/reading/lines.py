@@ -37,7 +37,7 @@ from kandong.reading.tiles import find_text
 MAX_BOXES: Final = 1_500
 # What is less sure than this and has no two characters is a drawing, not text.
 _MIN_CONF: Final = 0.3
-_MIN_CONF_SINGLE: Final = 0.6
+_MIN_CONF_SINGLE: Final = 0.75
 # Where the detector itself is in doubt, the recogniser must be sure.
 _MIN_CONF_WEAK: Final = 0.85
 
