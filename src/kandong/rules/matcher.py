@@ -48,6 +48,7 @@ class SearchedText:
         self._starts = [start for start, _ in self._sentences]
         self._sentence_views: dict[int, View] = {}
         self._present: dict[tuple[int, str], bool] = {}
+        self._anywhere: dict[str, bool] = {}
         self._spans: dict[tuple[int, str], list[tuple[int, int]]] = {}
 
     def find(self, rule: Rule, *, in_ads: bool, source: str = "post_text") -> list[Found]:
@@ -74,12 +75,9 @@ class SearchedText:
 
     def has(self, pattern: Pattern) -> bool:
         """Tell whether a pattern is anywhere in the text."""
-        return pattern.is_in(self.views.plain)
-
-    def sentence_at(self, position: int) -> str:
-        """Give the sentence around a character."""
-        start, end = self._sentences[self._sentence_index(position)]
-        return self.text[start:end]
+        if pattern.source not in self._anywhere:
+            self._anywhere[pattern.source] = pattern.is_in(self.views.plain)
+        return self._anywhere[pattern.source]
 
     def _find_match(self, match: Match) -> Iterator[Found]:
         if match.words is not None:
