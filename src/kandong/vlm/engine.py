@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kandong.errors import DeadlineExceededError, InputError
+from kandong.errors import DeadlineExceededError, InputError, ResourceError
 from kandong.types import PictureRef
 from kandong.vlm.blocks import BlockPool
 from kandong.vlm.costs import CostModel
@@ -42,6 +42,7 @@ from kandong.vlm.sequence import SequenceState, Ticket
 from kandong.vlm.telemetry import Telemetry
 
 Events = list[tuple[str, Event]]
+_MEMORY_WORDS = ("bad_alloc", "bad alloc", "allocate memory", "not enough memory", "out of memory")
 
 
 @dataclass(frozen=True)
@@ -213,10 +214,13 @@ class Engine:
             # What was let in or has ended is told before the next piece of work begins.
             if not self._events:
                 turn = self.scheduler.next_turn()
-                if isinstance(turn, VisionTurn):
-                    self._see(turn)
-                elif turn is not None:
-                    self._write(turn)
+                try:
+                    if isinstance(turn, VisionTurn):
+                        self._see(turn)
+                    elif turn is not None:
+                        self._write(turn)
+                except (MemoryError, RuntimeError) as error:
+                    self._fail_for_memory(turn, error)
             return self._take_events()
 
     def telemetry(self) -> dict[str, float]:
@@ -305,6 +309,21 @@ class Engine:
         self.language.publish(sequence)
         if sequence.finish_reason is not None:
             self._end(sequence, sequence.answer())
+
+    def _fail_for_memory(self, turn: VisionTurn | LanguageTurn | None, error: Exception) -> None:
+        """End the requests of a turn for which there was no memory; the others go on. Any other error is raised again.
+
+        OpenVINO tells of memory that it could not get by a plain ``RuntimeError``.
+        """
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _MEMORY_WORDS):
+            raise error
+        assert turn is not None, "no memory for nothing"
+        for sequence in turn.sequences:
+            failure = ResourceError(
+                "The machine has not enough memory for this step.",
+                hint="Use fewer or smaller pictures, or end other programs.",
+            )
+            self._end(sequence, Failed(failure))
 
     def _supersede_warm_ups(self, newcomer: SequenceState) -> None:
         """A question makes the warming of its own pictures needless: it does that work itself, at its own rank."""
