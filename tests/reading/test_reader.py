@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kandong.reading import lines
 from kandong.reading.images import load_picture
-from kandong.reading.reader import read_picture, read_pictures
+from kandong.reading.reader import SURE_NUMBER_CONF, read_picture, read_pictures
 from kandong.types import Picture
 
 SAMPLE = Path(__file__).resolve().parent.parent.parent / "samples" / "card.png"
@@ -48,6 +48,23 @@ def test_the_box_of_a_price_holds_its_ink() -> None:
     box = picture.rgb[y0:y1, x0:x1].astype(int)
     assert np.ptp(box) > 60
     assert x1 - x0 < 0.5 * (line.box[2] - line.box[0])
+
+
+def test_numbers_stand_on_their_lines_and_in_their_boxes() -> None:
+    reading = read_picture(load_picture(SAMPLE))
+    prices = [(n.number.raw, n.line_id) for n in reading.numbers if n.number.kind == "price"]
+    assert [line_id for _, line_id in prices] == ["L2", "L3"]
+    assert all(amount in raw for amount, (raw, _) in zip(("85", "120"), prices, strict=True))
+    for number in reading.numbers:
+        line = reading.line(number.line_id)
+        start, end = number.number.span
+        assert line.text[start:end] == number.number.raw
+        assert number.box == line.box_of(start, end)
+        assert number.verified_by == (("ocr",) if number.conf >= SURE_NUMBER_CONF else ())
+        assert number.conf == min(character.conf for character in line.chars[start:end])
+    assert [n.verified_by for n in reading.numbers if n.number.kind == "price"] == [("ocr",), ("ocr",)]
+    described = reading.to_dict()["numbers"][0]
+    assert {"raw", "value", "unit", "kind", "line_id", "box", "conf", "verified_by"} <= set(described)
 
 
 @pytest.mark.parametrize(("quarter_turns", "degrees"), [(0, 0), (1, 90), (2, 180), (3, 270)])

@@ -98,11 +98,22 @@ def _quads_of(lines: list[FoundLine]) -> Quads:
 
 
 def _says_more(wide: RawLine, line: RawLine) -> bool:
-    """Whether a reading of a lengthened box holds the old text, and more, about as surely."""
+    """Whether a reading of a lengthened box holds the old text, and more text about as surely.
+
+    A round avatar beside a line is read as O or €: letters and signs alone are no more text.
+    """
     old, new = line.text.replace(" ", ""), wide.text.replace(" ", "")
-    if len(new) <= len(old) or wide.conf < line.conf - 0.05:
+    place = new.find(old)
+    if place < 0 and len(old) > 3:
+        place = new.find(old[1:-1]) - 1
+    if len(new) <= len(old) or place < 0 or wide.conf < line.conf - 0.05:
         return False
-    return old in new or (len(old) > 3 and (old[1:-1] in new))
+    added = new[:place] + new[place + len(old) :]
+    return any(_is_telling(character) for character in added)
+
+
+def _is_telling(character: str) -> bool:
+    return character.isdigit() or character in "，。、；：！？…￥¥%）》】”" or "\u3400" <= character <= "\u9fff"
 
 
 def _is_text(line: FoundLine) -> bool:
