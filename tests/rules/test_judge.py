@@ -47,6 +47,12 @@ def test_a_disguised_word_keeps_its_spelling_and_span() -> None:
     assert hit.hits[0].evidence.span == (3, 9)
 
 
+def test_chinese_punctuation_is_no_disguise() -> None:
+    (hit,) = judged("加我微信：kd_shop88").hits
+    assert hit.evidence.quote == "加我微信：kd_shop88"
+    assert hit.normalized_from is None
+
+
 def test_an_exempted_word_is_recorded_with_its_basis_and_its_proof() -> None:
     report = judged("荣获2023年中国烘焙展最佳创意奖，同款吐司18元一条，欢迎到店")
     assert not report.hits

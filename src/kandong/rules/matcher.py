@@ -19,6 +19,8 @@ MAX_FINDS = 100
 _MAX_GAP_CHARACTERS = 3
 _MIN_SPACED_GAPS = 2
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+")
+# Chinese punctuation is no disguise.
+_ORDINARY_PUNCTUATION = str.maketrans("：，！？；（）￥", ":,!?;()¥")
 _CLAUSE_ENDS = frozenset("，。！？；：、,!?;:\n")
 
 
@@ -35,7 +37,7 @@ class Found:
     @property
     def is_disguised(self) -> bool:
         """Tell whether the spelling is not the term itself."""
-        return self.quote.casefold() != self.term
+        return self.quote.translate(_ORDINARY_PUNCTUATION).casefold() != self.term
 
 
 class SearchedText:
