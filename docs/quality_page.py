@@ -38,8 +38,8 @@ def _reading(data: dict[str, Any]) -> list[str]:
     )
     head = f"""## Reading
 
-Kandong (K) beside RapidOCR with its defaults (R), same weights, same runtime, the same {done} generated cards in one run,
-whoever goes first changing from card to card. `{data["command"]}`, {data["date"]}, {data["processor"]},
+Kandong (K) beside RapidOCR with its defaults (R), same weights, same runtime, the same {done} generated cards in one
+run, whoever goes first changing from card to card. `{data["command"]}`, {data["date"]}, {data["processor"]},
 {data["num_cores"]} cores, Python {data["python"]}, {versions}.{ended}
 
 Wrong characters: edits between the whole texts in reading order, by true characters; spaces and full width do not

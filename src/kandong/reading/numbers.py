@@ -35,7 +35,7 @@ _NARROW: Final[dict[int, int | str]] = _FULL_WIDTH | {
 _DROPPED: Final = re.compile(
     r"https?://[!-~]{1,400}|(?<![A-Za-z])[vV](?:er(?:sion)?)?\.?\s?\d{1,4}(?:\.\d{1,4}){1,4}|(?<![\d.])(?!20\d\d\.\d{1,2}\.\d{1,2}(?!\.?\d))\d{1,4}(?:\.\d{1,6}){2,4}(?![\d.])"
     r"|第\s?[\d一二三四五六七八九十]{1,5}(?!\s?[件杯份盒瓶双个位人袋]?\s?(?:半价|免|\d折|仅|打|享))|[nN][oO]\.?\s?\d{1,4}|(?:iPhone|iOS|Android)\s?\d{1,3}"
-    r"|三八节|三八(?=妇女)|五一(?=劳动|假|小长假|黄金)|十一(?=黄金|假|长假|国庆)|六一(?=儿童)"
+    r"|20\d\d款|[345]G(?=手机|网|套餐|信号|卡)|三八节|三八(?=妇女)|五一(?=劳动|假|小长假|黄金)|十一(?=黄金|假|长假|国庆)|六一(?=儿童)"
 )
 _Finder = Callable[[str], Iterator[FoundNumber]]
 # Who comes first keeps its characters.
