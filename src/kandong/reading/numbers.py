@@ -35,7 +35,7 @@ _NARROW: Final[dict[int, int | str]] = _FULL_WIDTH | {
 _DROPPED: Final = re.compile(
     r"https?://[!-~]{1,400}|(?<![A-Za-z])[vV](?:er(?:sion)?)?\.?\s?\d{1,4}(?:\.\d{1,4}){1,4}|(?<![\d.])(?!20\d\d\.\d{1,2}\.\d{1,2}(?!\.?\d))\d{1,4}(?:\.\d{1,6}){2,4}(?![\d.])"
     r"|第\s?[\d一二三四五六七八九十]{1,5}(?!\s?[件杯份盒瓶双个位人袋]?\s?(?:半价|免|\d折|仅|打|享))|[nN][oO]\.?\s?\d{1,4}|(?:iPhone|iOS|Android)\s?\d{1,3}"
-    r"|三八节|三八(?=妇女)|五一(?=劳动|假|小长假|黄金)|十一(?=黄金|假|长假|国庆)|六一(?=儿童)"
+    r"|20\d\d款|[345]G(?=手机|网|套餐|信号|卡)|三八节|三八(?=妇女)|五一(?=劳动|假|小长假|黄金)|十一(?=黄金|假|长假|国庆)|六一(?=儿童)"
 )
 _Finder = Callable[[str], Iterator[FoundNumber]]
 # Who comes first keeps its characters.
@@ -49,6 +49,8 @@ _FINDERS: Final[tuple[_Finder, ...]] = (
     find_quantities,
 )
 _LABEL_ONLY: Final = re.compile(r"[\s【\[（(]{0,2}(?P<label>[^\d:：]{2,8}?)[\s:：】\]）)]{0,3}")
+_ENDS_IN_WECHAT: Final = re.compile(r"(?:微信号?|(?<![A-Za-z])(?:vx|wx))[:：\s]{0,3}$", re.IGNORECASE)
+_ID_ONLY: Final = re.compile(r"\s{0,4}(?P<id>[A-Za-z][-_A-Za-z0-9]{5,19})\s{0,4}")
 _AMOUNT_ONLY: Final = re.compile(rf"\s{{0,4}}(?P<a>{ARABIC})\s{{0,4}}")
 
 
@@ -75,12 +77,18 @@ def find_numbers(text: str) -> list[FoundNumber]:
 def find_numbers_in_lines(lines: Sequence[str]) -> list[list[FoundNumber]]:
     """Find the numbers of lines that stand below each other, a list for each line.
 
-    A line that is a label alone (原价) tells what the price on the next line is, with or without a currency.
+    A line that is a label alone (原价) tells what the price on the next line is, with or without a currency; a line
+    that ends in 微信： makes the next one, if it is an id alone, a WeChat id.
     """
     found = []
     label: PriceKind | None = None
+    before = ""
     for line in lines:
         numbers = find_numbers(line)
+        if not numbers and _ENDS_IN_WECHAT.search(before) and (match := _ID_ONLY.fullmatch(line)):
+            start, end = match.span("id")
+            numbers = [FoundNumber(match["id"], start, end, "wechat", match["id"])]
+        before = line
         if label is not None:
             numbers = _labelled(line, numbers, label)
         found.append(numbers)
