@@ -82,6 +82,7 @@ class Engine:
         if not isinstance(source, LoadedModel):
             wanted = LoadingOptions(o.precision, o.compute, o.num_threads, o.context_tokens, o.kv_cache_bytes)
             source = load_model(source, wanted, report or (lambda _: None))
+        source.claim(self)
         self.model = source
         self.config, self.numerics, self.prompts = source.config, source.numerics, source.prompts
         self.context_tokens, self.load_ms = source.context_tokens, source.load_ms

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -93,7 +93,10 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Everything that answers need. ``held`` keeps alive what compiled graphs go on reading."""
+    """Everything that answers need. ``held`` keeps alive what compiled graphs go on reading.
+
+    A model belongs to one engine: two would keep books of their own about the same blocks.
+    """
 
     config: ModelConfig
     numerics: Numerics
@@ -106,6 +109,12 @@ class LoadedModel:
     pipeline: str
     load_ms: float
     held: object = None
+    _owners: list[object] = field(default_factory=list, repr=False)
+
+    def claim(self, owner: object) -> None:
+        """Take the model for an engine. Errors: ``AssertionError`` if another one has it."""
+        assert not self._owners, "a loaded model belongs to one engine"
+        self._owners.append(owner)
 
 
 def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> LoadedModel:
