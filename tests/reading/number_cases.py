@@ -1,0 +1,323 @@
+"""Texts as people write them, with the numbers that are in them.
+
+A row is a text, then its numbers: kind, canonical value, unit or kind of price; ``?`` ends an uncertain one.
+"""
+
+from __future__ import annotations
+
+PRICES = """
+￥39.9 | price 39.9
+¥199 | price 199
+￥ 1,299 | price 1299
+￥1,299.50 | price 1299.5
+１９９元 | price 199
+￥３９．９ | price 39.9
+39元 | price 39
+39块 | price 39
+39块钱 | price 39
+9块9 | price 9.9
+九块九 | price 9.9
+两块五 | price 2.5
+一百九十九元 | price 199
+两千三元 | price 2300
+二十万元 | price 200000
+1.2万元 | price 12000
+3亿元 | price 300000000
+99元起 | price 99 from
+￥88起 | price 88 from
+39-59元 | price 39/59
+￥39~￥59 | price 39/59
+¥39-59 | price 39/59
+100至200元 | price 100/200
+原价399元 | price 399 original
+原价￥399 | price 399 original
+原价：￥399 | price 399 original
+划线价￥1299 | price 1299 original
+市场价 599元 | price 599 original
+专柜价:￥880 | price 880 original
+吊牌价899元 | price 899 original
+定金50元 | price 50 deposit
+订金：￥100 | price 100 deposit
+会员价￥29.9 | price 29.9 member
+PLUS会员价：88元 | price 88 member
+到手价￥79 | price 79 final
+券后价59.9元 | price 59.9 final
+券后￥59 | price 59 final
+到手仅￥99 | price 99 final
+现价128元 | price 128 current
+特价：85元 | price 85 current
+活动价￥39 | price 39 current
+团购价68元 | price 68 current
+领20元优惠券 | price 20 coupon
+50元无门槛券 | price 50 coupon
+100元代金券 | price 100 coupon
+10元红包 | price 10 coupon
+5元券 | price 5 coupon
+US$19.99 | price 19.99
+HK$388 | price 388
+100美元 | price 100
+€25 | price 25
+RMB 380 | price 380
+原价399元，现价199元 | price 399 original ; price 199 current
+原价￥399 现价￥199 | price 399 original ; price 199 current
+原价120，特价85元 | price 120 original ; price 85 current
+特价39 | price 39 current
+定金50 | price 50 deposit
+仅需99 | price 99 ?
+5毛钱 | price 0.5
+满88元赠杯子 | price 88
+一元秒杀 | price 1
+价格0元 | price 0 current
+单价3.50元 | price 3.5 current
+最高减100元 | price 100
+低至9.9元 | price 9.9
+11.11元 | price 11.11
+¥11.11 | price 11.11
+6.18元 | price 6.18
+"""
+
+OFFERS = """
+满300减50 | offer 300-50
+满300元减50元 | offer 300-50
+每满300减50 | offer 300-50
+每满300减50，上不封顶 | offer 300-50
+满１００减２０ | offer 100-20
+满三百减五十 | offer 300-50
+满300立减50 | offer 300-50
+满￥300减￥50 | offer 300-50
+满1千减100 | offer 1000-100
+满300返50元券 | offer 300>50
+满200送30元 | offer 200>30
+满99.9减9.9 | offer 99.9-9.9
+满100减120 | offer 100-120 ?
+满100减10，满200减30 | offer 100-10 ; offer 200-30
+买一送一 | offer 1+1
+买1送1 | offer 1+1
+买3送1 | offer 3+1
+买二赠一 | offer 2+1
+买两件送一件 | offer 2+1
+买10送3 | offer 10+3
+第二件半价 | offer 2:5折
+第2件半价 | offer 2:5折
+第二杯半价 | offer 2:5折
+第2件5折 | offer 2:5折
+第二件0元 | offer 2:0元
+第二件1元 | offer 2:1元
+第3件免费 | offer 3:0元
+第二件仅需9.9元 | offer 2:9.9元
+3件8折 | offer 3:8折
+两件九折 | offer 2:9折
+满3件打7折 | offer 3:7折
+2件85折 | offer 2:8.5折
+满200元打8折 | offer 200:8折
+8.5折 | discount 8.5
+85折 | discount 8.5
+五折 | discount 5
+八五折 | discount 8.5
+八点五折 | discount 8.5
+８．５折 | discount 8.5
+5折起 | discount 5
+3-5折 | discount 3/5
+对折 | discount 5
+全场低至3折 | discount 3
+95% | pct 95
+95％ | pct 95
+99.9% | pct 99.9
+50%-70% | pct 50/70
+百分之九十五 | pct 95
+棉含量80%，涤纶20% | pct 80 ; pct 20
+"""
+
+DATES = """
+2026年6月1日 | date 2026-06-01
+2026年6月1日-6月18日 | date 2026-06-01/2026-06-18
+2026年6月1日至2027年1月2日 | date 2026-06-01/2027-01-02
+2026年12月30日—2027年1月2日 | date 2026-12-30/2027-01-02
+6月1日-18日 | date --06-01/--06-18
+6月1日至6月18日 | date --06-01/--06-18
+6月1-18日 | date --06-01/--06-18
+6.1-6.18 | date --06-01/--06-18
+活动时间6.1-6.18 | date --06-01/--06-18
+6/1-6/18 | date --06-01/--06-18
+11月11日 | date --11-11
+11月11号 | date --11-11
+11月11日0点 | date --11-11 ; time 00:00
+２０２６年６月１日 | date 2026-06-01
+2026-06-01 | date 2026-06-01
+2026/6/1 | date 2026-06-01
+2026.6.1 | date 2026-06-01
+2026.6.1-6.18 | date 2026-06-01/2026-06-18
+2026.06.01-2026.06.18 | date 2026-06-01/2026-06-18
+即日起至6月30日 | date ../--06-30
+即日起至2026年6月30日 | date ../2026-06-30
+截至2026年6月30日 | date 2026-06-30
+十一月十一日 | date --11-11
+二〇二六年六月一日 | date 2026-06-01
+六月十八日 | date --06-18
+2月30日 | date --02-30 ?
+2026年 | date 2026
+2026年6月 | date 2026-06
+6月底 | date --06
+双11 | date --11-11
+双十一大促 | date --11-11
+双12 | date --12-12
+618大促 | date --06-18
+11.11 | date --11-11 ?
+截止6.18 | date --06-18
+20:00 | time 20:00
+20：00 | time 20:00
+9:30-22:00 | time 09:30/22:00
+营业时间：10:00-22:00 | time 10:00/22:00
+晚上8点 | time 20:00
+下午3点半 | time 15:30
+晚8点开抢 | time 20:00
+上午九点到下午五点 | time 09:00/17:00
+10点开抢 | time 10:00
+今晚20:00准时开始 | time 20:00
+12:30:45 | time 12:30
+6月18日20:00 | date --06-18 ; time 20:00
+"""
+
+CONTACTS = """
+13800138000 | phone 13800138000
+138 0013 8000 | phone 13800138000
+138-0013-8000 | phone 13800138000
+电话：１３８００１３８０００ | phone 13800138000
++86 13800138000 | phone 13800138000
+400-820-8820 | phone 4008208820
+400 8208 820 | phone 4008208820
+4008208820 | phone 4008208820
+800-810-1234 | phone 8008101234
+010-62345678 | phone 01062345678
+0571-87654321 | phone 057187654321
+(021)61234567 | phone 02161234567
+微信：abc12345 | wechat abc12345
+微信号:hello_2026 | wechat hello_2026
+vx：kd8899kd | wechat kd8899kd
+VX kd8899kd | wechat kd8899kd
+加V：kd8899kd | wechat kd8899kd
+V：kd8899kd | wechat kd8899kd
+➕V kd8899kd | wechat kd8899kd
+➕薇 kd8899kd | wechat kd8899kd
+薇信：kd8899kd | wechat kd8899kd
+加微信13800138000 | wechat 13800138000
+wx:shop_abc | wechat shop_abc
+QQ：123456789 | qq 123456789
+qq群12345678 | qq 12345678
+扣扣 1234567 | qq 1234567
+订单号：202606011234567 | id 202606011234567
+快递单号SF1234567890 | id SF1234567890
+货号：AB-10086 | id AB-10086
+6901234567892 | id 6901234567892 ?
+"""
+
+QUANTITIES = """
+3件 | qty 3 件
+500ml | qty 500 ml
+500ML | qty 500 ML
+1.5L | qty 1.5 L
+2盒装 | qty 2 盒
+1.2万人 | qty 12000 人
+1.2万 | qty 12000
+已售1.2万+ | qty 12000
+10w+ | qty 100000
+500ml×2瓶 | qty 500 ml ; qty 2 瓶
+30g*5袋 | qty 30 g ; qty 5 袋
+三件 | qty 3 件
+两瓶 | qty 2 瓶
+十二个月 | qty 12 个月
+前100名 | qty 100 名
+限购2件 | qty 2 件
+2-3人 | qty 2/3 人
+4.8分 | qty 4.8 分
+30天 | qty 30 天
+3小时 | qty 3 小时
+100㎡ | qty 100 ㎡
+１０片 | qty 10 片
+约500克 | qty 500 克
+5公斤 | qty 5 公斤
+200mAh | qty 200 mAh
+二十斤 | qty 20 斤
+双人餐2份 | qty 2 份
+一瓶 | qty 1 瓶 ?
+"""
+
+INNOCENT = """
+一定
+万一
+第一
+三八节
+统一
+一样
+一起来
+千万别买
+十分好吃
+百分百真心
+微信
+微信支付
+加微信
+关注微信公众号
+QQ音乐
+五花八门
+三心二意
+七上八下
+九牛一毛
+百折不挠
+折叠椅
+打折
+不打折
+元宵节
+元旦快乐
+一次就好
+一个人的晚餐
+四川火锅
+九寨沟
+百度一下
+v1.2.3
+版本2.0.1
+192.168.1.1
+第3名
+第一名
+第十届
+NO.1
+iPhone 15
+五一小长假
+十一黄金周
+半价
+买它
+送礼
+满意
+满满的爱
+http://example.com/p/12345678901
+今天天气不错
+2.5
+A4
+文三路66号
+B站
+一一对应
+五香
+六神
+万达广场
+千岛湖
+八宝粥
+三亚
+亿万
+两全其美
+一键下单
+好评如潮
+
+。
+"""
+
+
+def rows(block: str) -> list[tuple[str, list[str]]]:
+    """Split a block into texts and their numbers."""
+    listed = []
+    for line in block.strip("\n").splitlines():
+        text, _, numbers = line.partition(" | ")
+        listed.append((text, [n.strip() for n in numbers.split(" ; ")] if numbers else []))
+    return listed
+
+
+CASES = [row for block in (PRICES, OFFERS, DATES, CONTACTS, QUANTITIES) for row in rows(block)]
+INNOCENT_TEXTS = [text for text, _ in rows(INNOCENT)]
