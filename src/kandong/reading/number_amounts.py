@@ -56,7 +56,10 @@ _MOST: Final = re.compile(r"(?:最高|最多|至多|不超过|限|上限)\s?[:�
 _ABOUT: Final = re.compile(r"(?:约|近|大约|将近|超|超过|逾)\s?$")
 _BREAK: Final = re.compile(r"[,，。;；!！、|\n]|\d")
 
-_MEASURES: Final = "平方米 平米 毫升 公斤 千克 毫克 厘米 毫米 公里 千米 英寸 小时 分钟 个月 周岁 mAh GB TB kg ml mg cm mm km ℃ ㎡ g L m"
+_MEASURES: Final = (
+    "平方米 平米 毫升 公斤 千克 毫克 厘米 毫米 公里 千米 英寸 小时 分钟 个月 周岁 "
+    "mAh GB TB kg ml mg cm mm km ℃ ㎡ g L m h"
+)
 _GOODS: Final = (
     "件 个 只 瓶 盒 袋 包 箱 份 张 片 支 条 双 套 台 杯 碗 斤 克 升 人 名 位 次 天 年 周 "
     "款 种 罐 桶 枝 朵 束 对 组 岁 家"
