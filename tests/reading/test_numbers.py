@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.cards.phrases import PROMOTIONS, SERVICE, Maker, order_id, price_old
 from kandong.reading.numbers import FoundNumber, find_numbers, find_numbers_in_lines
 from tests.reading.number_cases import CASES, INNOCENT_TEXTS
 
@@ -37,6 +39,16 @@ def test_numbers_are_found_with_their_values(text: str, expected: list[str]) -> 
 @pytest.mark.parametrize("text", INNOCENT_TEXTS)
 def test_look_alikes_are_no_numbers(text: str) -> None:
     assert find_numbers(text) == []
+
+
+@pytest.mark.parametrize("maker", [*dict.fromkeys(PROMOTIONS), *SERVICE, price_old, order_id], ids=lambda m: m.__name__)
+def test_numbers_of_generated_cards_are_found(maker: Maker) -> None:
+    rng = Random(20)
+    for _ in range(120):
+        phrase = maker(rng)
+        found = [(n.kind, n.canonical) for n in find_numbers(phrase.text)]
+        for n in phrase.numbers:
+            assert (n.kind, n.value) in found, phrase.text
 
 
 def test_prices_know_their_currency_and_bounds() -> None:

@@ -19,6 +19,7 @@ from kandong.cli.doctor import doctor
 from kandong.cli.models import models
 from kandong.cli.output import ReaderGoneError, write_error
 from kandong.cli.pull import pull
+from kandong.cli.read import read
 from kandong.cli.selftest import selftest
 from kandong.errors import KandongError
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(chat)
+app.command()(read)
 app.command()(pull)
 app.command()(doctor)
 app.command()(selftest)

@@ -58,7 +58,7 @@ _BREAK: Final = re.compile(r"[,，。;；!！、|\n]|\d")
 
 _MEASURES: Final = (
     "平方米 平米 毫升 公斤 千克 毫克 厘米 毫米 公里 千米 英寸 小时 分钟 个月 周岁 "
-    "mAh GB TB kg ml mg cm mm km ℃ ㎡ g L m h"
+    "mAh GB TB kg ml mg cm mm km ℃ ㎡ g L m"
 )
 _GOODS: Final = (
     "件 个 只 瓶 盒 袋 包 箱 份 张 片 支 条 双 套 台 杯 碗 斤 克 升 人 名 位 次 天 年 周 "

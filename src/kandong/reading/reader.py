@@ -1,0 +1,158 @@
+"""Reading a picture: words, codes and what deserves attention in them, as one report.
+
+Owns: corrections, ids, confidence marks, and keeping results. Must not know: files, the command line, what is judged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from kandong.reading.codes import Code, find_codes
+from kandong.reading.columns import FoundLine
+from kandong.reading.glyphs import glyph_changes, is_simplified_print
+from kandong.reading.injection import find_instructions_in_lines
+from kandong.reading.lines import read_lines
+from kandong.reading.ocr import pipeline_digest_parts, shared_ocr
+from kandong.reading.quads import overlap_shares, part_of_quad, quad_size, upright_boxes
+from kandong.reading.report import Box, Character, Correction, ImageReading, InjectionMark, ReadReport, TextLine
+from kandong.types import Picture
+
+# Raised by hand when the same pixels may give another result.
+PIPELINE_VERSION: Final = 1
+MAX_LINES: Final = 2_000
+# A line is marked when it is less sure than this as a whole, or in any one character.
+LOW_CONF: Final = 0.85
+LOW_CHARACTER_CONF: Final = 0.5
+_CODE_SHARE: Final = 0.7
+_KEPT_READINGS: Final = 128
+# Width of a glyph by the height of its line's box.
+_WIDE_GLYPH: Final = 0.85
+_NARROW_GLYPH: Final = 0.5
+
+_kept: OrderedDict[str, ImageReading] = OrderedDict()
+_kept_lock = threading.Lock()
+
+
+def read_pictures(pictures: Sequence[Picture]) -> ReadReport:
+    """Read the pictures of one post, in order. Safe to call from many threads; results are kept by content."""
+    return ReadReport(tuple(read_picture(picture, index) for index, picture in enumerate(pictures)))
+
+
+def read_picture(picture: Picture, index: int = 0) -> ImageReading:
+    """Read one picture; ``index`` is its place in the post. Errors: ``ModelError`` where OCR weights are missing."""
+    key = picture.digest
+    with _kept_lock:
+        known = _kept.get(key)
+        if known is not None:
+            _kept.move_to_end(key)
+            return replace(known, index=index)
+    reading = _read(picture)
+    with _kept_lock:
+        _kept[key] = reading
+        while len(_kept) > _KEPT_READINGS:
+            _kept.popitem(last=False)
+    return replace(reading, index=index)
+
+
+def pipeline_digest() -> str:
+    """Give a short digest of all that determines a reading apart from the pixels."""
+    parts = "\n".join((f"reading={PIPELINE_VERSION}", *pipeline_digest_parts()))
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def _read(picture: Picture) -> ImageReading:
+    page = read_lines(picture.rgb, shared_ocr())
+    codes, has_more_codes = find_codes(picture.rgb)
+    outside = _outside_codes(page.lines, codes)
+    found = outside[:MAX_LINES]
+    is_simplified = is_simplified_print([line.raw.text for line in found])
+    size = picture.width_px, picture.height_px
+    lines = tuple(_text_line(f"L{n}", line, is_simplified, size) for n, line in enumerate(found, start=1))
+    marks = find_instructions_in_lines([line.text for line in lines])
+    return ImageReading(
+        index=0,
+        width_px=picture.width_px,
+        height_px=picture.height_px,
+        sha256=picture.digest,
+        full_text="\n".join(line.text for line in lines),
+        truncated=has_more_codes or len(outside) > len(found),
+        rotated_degrees=(360 - 90 * page.quarter_turns) % 360,
+        lines=lines,
+        codes=tuple(codes),
+        injection=tuple(InjectionMark(lines[number].id, pattern) for number, pattern in marks),
+    )
+
+
+def _outside_codes(lines: Sequence[FoundLine], codes: Sequence[Code]) -> list[FoundLine]:
+    """Leave out what looks like letters among the modules of a decoded code."""
+    if not lines or not codes:
+        return list(lines)
+    boxes = upright_boxes(np.array([line.quad for line in lines], dtype=np.float32))
+    covered = overlap_shares(boxes, np.array([code.box for code in codes], dtype=np.float32))
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    code_areas = np.array([(c.box[2] - c.box[0]) * (c.box[3] - c.box[1]) for c in codes])
+    is_inside = ((covered > _CODE_SHARE) & (areas[:, None] < code_areas[None])).any(axis=1)
+    return [line for line, inside in zip(lines, is_inside, strict=True) if not inside]
+
+
+def _text_line(line_id: str, line: FoundLine, is_simplified: bool, size_px: tuple[int, int]) -> TextLine:
+    characters = list(line.raw.characters)
+    while characters and characters[0].text.isspace():
+        characters.pop(0)
+    while characters and characters[-1].text.isspace():
+        characters.pop()
+    raw = "".join(c.text for c in characters)
+    changes = glyph_changes(raw, [c.runner_up for c in characters], simplified_print=is_simplified)
+    texts = list(raw)
+    for change in changes:
+        texts[change.index] = change.text
+    confs = [round(c.conf, 4) for c in characters]
+    conf = round(float(np.mean(confs)), 4)
+    boxes = _character_boxes(line, [c.center for c in characters], raw, size_px)
+    return TextLine(
+        id=line_id,
+        text="".join(texts),
+        raw_text=raw,
+        conf=conf,
+        low_conf=conf < LOW_CONF or min(confs) < LOW_CHARACTER_CONF,
+        box=_box_around(line.quad, size_px),
+        corners=tuple((round(float(x)), round(float(y))) for x, y in line.quad),
+        chars=tuple(Character(*values) for values in zip(texts, confs, boxes, strict=True)),
+        corrections=tuple(Correction(c.index, c.index + 1, c.raw, c.text, c.reason) for c in changes),
+    )
+
+
+def _character_boxes(line: FoundLine, centers: list[float], text: str, size_px: tuple[int, int]) -> list[Box]:
+    """Give each character the room around its centre, up to halfway to its neighbours."""
+    width, height = quad_size(line.quad)
+    along, across = max(width, height), min(width, height)
+    boxes = []
+    for index, (center, character) in enumerate(zip(centers, text, strict=True)):
+        half = (_NARROW_GLYPH if character.isascii() else _WIDE_GLYPH) * across / max(along, 1e-6) / 2
+        left = max(center - half, (centers[index - 1] + center) / 2 if index else 0.0)
+        right = min(center + half, (center + centers[index + 1]) / 2 if index + 1 < len(centers) else 1.0)
+        boxes.append(_box_around(_part_along(line, left, right), size_px))
+    return boxes
+
+
+def _part_along(line: FoundLine, left: float, right: float) -> np.ndarray:
+    """Cut a piece out of a line between two fractions of its length, also where the line runs downwards."""
+    if not line.runs_down:
+        return part_of_quad(line.quad, left, right)
+    # Read from its top to its bottom.
+    turned = np.roll(line.quad, -1, axis=0)  # top right first: the line's own top left
+    return part_of_quad(turned, left, right)
+
+
+def _box_around(quad: np.ndarray, size_px: tuple[int, int]) -> Box:
+    width, height = size_px
+    low, high = np.floor(quad.min(axis=0)), np.ceil(quad.max(axis=0))
+    x0, y0 = int(np.clip(low[0], 0, width - 1)), int(np.clip(low[1], 0, height - 1))
+    return x0, y0, int(np.clip(high[0], x0 + 1, width)), int(np.clip(high[1], y0 + 1, height))

@@ -1,0 +1,84 @@
+"""Glyphs put right, and those that must stay."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kandong.reading.glyphs import glyph_changes, is_invented, is_simplified_print, to_simplified
+
+
+def corrected(text: str, runners_up: list[str] | None = None, *, simplified: bool = True) -> str:
+    changes = glyph_changes(text, runners_up or [""] * len(text), simplified_print=simplified)
+    letters = list(text)
+    for change in changes:
+        assert letters[change.index] == change.raw
+        letters[change.index] = change.text
+    return "".join(letters)
+
+
+@pytest.mark.parametrize(
+    ("raw", "right"),
+    [
+        ("满299減15", "满299减15"),
+        ("凈含量500g", "净含量500g"),
+        ("折疊躺椅", "折叠躺椅"),
+        ("内店地址", "门店地址"),
+        ("本内店自提", "本门店自提"),
+        ("国内店铺", "国内店铺"),
+        ("市内店通用", "市内店通用"),
+        ("店内消费", "店内消费"),
+        ("乾坤袋", "乾坤袋"),
+        ("著名品牌", "著名品牌"),
+        ("price 85", "price 85"),
+        ("Y16", "¥16"),
+        ("加vX：abc", "加vx：abc"),
+        ("VX:abc", "VX:abc"),
+        ("AVX:512", "AVX:512"),
+        ("Y16盒", "Y16盒"),
+        ("大16", "大16"),
+        ("", ""),
+    ],
+)
+def test_in_simplified_print(raw: str, right: str) -> None:
+    assert corrected(raw) == right
+
+
+def test_traditional_print_stays_as_it_is() -> None:
+    lines = ["滿三百減五十", "門店自取", "優惠價"]
+    assert not is_simplified_print(lines)
+    assert corrected(lines[0], simplified=False) == lines[0]
+
+
+def test_a_simplified_second_choice_decides_where_nothing_else_tells_the_script() -> None:
+    assert corrected("減15", ["减", "", ""], simplified=False) == "减15"
+    assert corrected("減15", ["咸", "", ""], simplified=False) == "減15"
+
+
+def test_doubt_about_case_and_currency_is_settled_by_the_second_choice() -> None:
+    assert corrected("VX:ab", ["", "x", "", "", ""]) == "vx:ab"
+    assert corrected("关739", ["¥", "", "", ""]) == "¥739"
+    assert corrected("关739", [""] * 4) == "关739"
+
+
+def test_script_is_told_by_characters_that_only_one_script_has() -> None:
+    assert is_simplified_print(["满299減15"])
+    assert is_simplified_print(["门店优惠", "减"])
+    assert not is_simplified_print(["大小上下"])
+    assert not is_simplified_print([])
+    assert is_invented("減")
+    assert not is_invented("减")
+    assert not is_invented("乾")
+
+
+@given(st.text())
+def test_to_simplified_keeps_the_length_and_is_its_own_limit(text: str) -> None:
+    once = to_simplified(text)
+    assert len(once) == len(text)
+    assert len(to_simplified(once)) == len(text)
+
+
+def test_to_simplified_knows_common_characters() -> None:
+    assert to_simplified("減價優惠滿額禮門後臺") == "减价优惠满额礼门后台"
+    assert to_simplified("减价 abc 123 ￥") == "减价 abc 123 ￥"
