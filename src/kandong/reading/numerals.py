@@ -20,7 +20,7 @@ OPEN: Final = (
 )
 ARABIC: Final = rf"(?<![\d.]){OPEN}"
 _WORDS: Final = "零〇一二两三四五六七八九十百千万亿"
-CHINESE: Final = rf"(?<![{_WORDS}点第])[{_WORDS}]{{1,16}}(?:点[零一二三四五六七八九]{{1,4}})?"
+CHINESE: Final = rf"(?<![{_WORDS}点第几数])[{_WORDS}]{{1,16}}(?:点[零一二三四五六七八九]{{1,4}})?"
 EITHER: Final = f"(?:{ARABIC}|{CHINESE})"
 _ARABIC_PARTS: Final = re.compile(r"([\d,]+(?:\.\d+)?)\s?([百千]?[万亿]|[百千]|[wWkK])?")
 
