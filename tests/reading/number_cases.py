@@ -70,6 +70,17 @@ RMB 380 | price 380
 价格0元 | price 0 current
 单价3.50元 | price 3.5 current
 最高减100元 | price 100 saving
+28元一碗 | price 28
+15块一碗 | price 15
+9元9 | price 9.9
+5元一瓶 | price 5 ; qty 1 瓶 ?
+日常售价￥899 | price 899 original
+28元一块 | price 28 ; price 1 ?
+送抹布1块 | price 1 ?
+原价298现价198 | price 298 original ; price 198 current
+定价200元 | price 200 original
+券前129元 | price 129 original
+最低成交价499元 | price 499
 立减100元 | price 100 saving
 立省￥50 | price 50 saving
 直降300 | price 300 saving
@@ -202,6 +213,7 @@ DATES = """
 下午3点半 | time 15:30
 晚8点开抢 | time 20:00
 上午九点到下午五点 | time 09:00/17:00
+凌晨一点 | time 01:00
 10点开抢 | time 10:00
 今晚20:00准时开始 | time 20:00
 12:30:45 | time 12:30
@@ -336,6 +348,7 @@ iPhone 15
 送礼
 满意
 满满的爱
+好了一点
 http://example.com/p/12345678901
 几十元
 数百元

@@ -46,9 +46,9 @@ def test_numbers_of_generated_cards_are_found(maker: Maker) -> None:
     rng = Random(20)
     for _ in range(120):
         phrase = maker(rng)
-        found = [(n.kind, n.canonical) for n in find_numbers(phrase.text)]
+        found = [(n.start, n.end, n.kind, n.canonical, n.price_kind) for n in find_numbers(phrase.text)]
         for n in phrase.numbers:
-            assert (n.kind, n.value) in found, phrase.text
+            assert (n.start, n.end, n.kind, n.value, n.price_kind) in found, phrase.text
 
 
 def test_prices_know_their_currency_and_bounds() -> None:

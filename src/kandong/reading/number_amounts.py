@@ -29,7 +29,7 @@ _SIGNED: Final = re.compile(
     rf"(?P<sign>¥|RMB|CNY|US\$|HK\$|USD|\$|€|£)\s?(?P<a>{OPEN})(?:{_TO}[¥$]?\s?(?P<b>{OPEN}))?(?:\s?元)?", re.IGNORECASE
 )
 _YUAN: Final = re.compile(
-    rf"(?P<a>{EITHER})(?:{_TO}(?P<b>{OPEN}))?\s?(?P<unit>元|圆|块钱|块|人民币|美元|港币|港元|欧元|日元|英镑)(?![宵旦气素宇老首])(?P<part>[\d一二三四五六七八九](?![\d.一二三四五六七八九十百千万元块件个折月年]))?"
+    rf"(?P<a>{EITHER})(?:{_TO}(?P<b>{OPEN}))?\s?(?P<unit>元|圆|块钱|块|人民币|美元|港币|港元|欧元|日元|英镑)(?![宵旦气素宇老首])(?P<part>[\d一二三四五六七八九](?![\d.一二三四五六七八九十百千万元块折月年层次日]|\s?(?:包(?!邮)|[件个只瓶盒袋箱份张片支条双套台杯碗斤克升人名位天周款种罐桶枝朵束对组家间桌节课粒颗])))?"
 )
 _CENTS: Final = re.compile(
     r"(?<![\d.一二三四五六七八九十])(?<!牛)(?P<a>\d|[一二两三四五六七八九])毛(?:钱)?(?=[,，。!！\s钱]|$)"
@@ -37,19 +37,22 @@ _CENTS: Final = re.compile(
 _FOREIGN: Final = {"美元": "USD", "港币": "HKD", "港元": "HKD", "欧元": "EUR", "日元": "JPY", "英镑": "GBP"}
 _LABELS: Final[tuple[tuple[PriceKind, str], ...]] = (
     ("final", "到手价?|券后价?|折后价?|实付|到手仅?|补贴价|最终价"),
-    ("original", "原价|划线价|市场价|专柜价|门市价|吊牌价|零售价|日常价|平时价|建议价|官方价|标价"),
+    (
+        "original",
+        "原价|定价|(?:官方)?指导价|券前价?|划线价|市场价|专柜价|门市价|吊牌价|零售价|日常售?价|平时价|建议价|官方价|标价",
+    ),
     ("deposit", "定金|订金|预付款?|押金"),
     ("coupon", "优惠券|代金券|红包|抵用券|满减券|立减券|无门槛券?"),
     ("saving", "立减|立省|节省|直降|共省|省|差价|再减|减"),
     ("member", "会员专?享?价|会员|VIP价?|PLUS价"),
     (
         "current",
-        "现价|特价|活动价|秒杀价|团购价|拼团价|促销价|直播价|优惠价|一口价|售价|单价|价格|预售价|新人价|体验价|惊喜价|折扣价|早鸟价|特惠价?|特惠|秒杀|团购|拼团|(?<![送加差])价(?!购)",
+        "现价|特价|活动价|秒杀价|团购价|拼团价|促销价|直播价|优惠价|一口价|售价|单价|价格|预售价|新人价|体验价|惊喜价|折扣价|早鸟价|特惠价?|特惠|秒杀|团购|拼团|(?<![送加差交])价(?!购)",
     ),
 )
 _LABEL: Final = re.compile("|".join(f"(?P<{kind.replace('from', 'from_')}>{words})" for kind, words in _LABELS))
 _LABELLED: Final = re.compile(
-    rf"(?:价格?|实付|立减|立省|直降|每[斤件份盒瓶袋]|券后|到手|定金|订金|仅需|只要|仅售|低至)[:：\s]{{0,2}}(?:低至|仅|约)?(?P<a>{OPEN})(?=\s?(?:[,，。!！起;；)）]|$|\s))"
+    rf"(?:价格?|实付|立减|立省|直降|每[斤件份盒瓶袋]|券后|到手|定金|订金|仅需|只要|仅售|低至)[:：\s]{{0,2}}(?:低至|仅|约)?(?P<a>{OPEN})(?=\s?(?:[,，。!！起;；)）]|$|\s|(?:现|原|特|到手|活动|券后|折后|秒杀|团购|直播|会员|立减|立省|限|仅)))"
 )
 _COUPON_AFTER: Final = re.compile(r"\s?(?:无门槛|满减|优惠|代金|抵用|现金|立减|新人|大额|消费)?(?:券|红包)")
 _LEAST: Final = re.compile(r"(?:低至|最低|至少|不低于|不少于|起步)\s?[:：]?¥?\s?$")
@@ -102,6 +105,8 @@ def label_in(words: str) -> PriceKind | None:
     """Give what kind of price the last label in some words announces."""
     last: PriceKind | None = None
     for match in _LABEL.finditer(words):
+        if match[0] == "价" and last is not None:
+            continue  # 原价成交价: the plainer word says nothing more
         last = match.lastgroup  # type: ignore[assignment]
     return last
 
@@ -137,6 +142,8 @@ def find_prices(text: str) -> Iterator[FoundNumber]:
             and after not in ("", "钱")
             and re.match(r"[\s,，。!！起的/、)）一-]", after) is None
         )
+        # 28元一块, 抹布1块: a piece rather than money
+        is_piece = is_piece or (unit == "块" and not part and match["a"] in ("1", "一"))
         yield from _price(text, match, _FOREIGN.get(unit, "CNY"), is_uncertain=is_piece)
     for match in _CENTS.finditer(text):
         value = parse_numeral(match["a"])

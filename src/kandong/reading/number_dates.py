@@ -41,7 +41,7 @@ _MONTH_RANGE: Final = re.compile(r"(?<![\d.年])(?P<m1>\d{1,2})\s?月?\s?[-~—�
 _DAYS_OF_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DATE_WORDS: Final = re.compile(r"(?:时间|日期|截止|截至|期|自|于|即日起至?)[:：\s]{0,2}$")
 _HALVES: Final = {"下午": 12, "晚上": 12, "晚": 12, "傍晚": 12, "中午": 12}
-_HALF: Final = r"(?P<p@>上午|下午|晚上|早上|凌晨|中午|傍晚|早|晚)?\s?"
+_HALF: Final = r"(?:(?P<p@>上午|下午|晚上|早上|凌晨|中午|傍晚|早|晚)\s?)?"
 _CLOCK: Final = _HALF + r"(?P<h@>[01]?\d|2[0-4])[:：](?P<n@>[0-5]\d)(?![\d])(?:[:：][0-5]\d)?"
 _CLOCK_1: Final = _CLOCK.replace("@", "1")
 _CLOCK_2: Final = _CLOCK.replace("@", "2")
@@ -136,6 +136,8 @@ def find_times(text: str) -> Iterator[FoundNumber]:
             "日",
             "号",
         )
+        if parts["h1"] == "一" and not is_sure:
+            continue  # 好了一点
         is_sure = is_sure or (match[0][-1] == "点" and _SURE_AFTER.match(text, match.end()) is not None)
         if is_sure or match[0][-1] == "点":
             yield _time(match, is_uncertain=not is_sure)
