@@ -71,6 +71,8 @@ RMB 380 | price 380
 单价3.50元 | price 3.5 current
 最高减100元 | price 100 saving
 28元一碗 | price 28
+￥399-￥199 | price 399/199 ?
+十块零五毛 | price 10 ?
 15块一碗 | price 15
 9元9 | price 9.9
 5元一瓶 | price 5 ; qty 1 瓶 ?

@@ -111,9 +111,11 @@ def test_prices_round_trip(value: Decimal) -> None:
     assert only(f"现价{value}元").value == value
 
 
-@pytest.mark.parametrize(
-    "piece", ["1", "一", "满", "1.", "1,", "微信", "v", "2026年", "1-", "满1减", "原价", "第", " ", "1:", "特价39元，"]
-)
+# Beginnings that nothing ends are what makes patterns slow.
+UNENDED = "1|一|满|1.|1,|微信|v|2026年|1-|满1减|原价|第| |1:|特价39元，|元4|充1送|买1付|月销1|两斤半|电话1|国药准字1"
+
+
+@pytest.mark.parametrize("piece", UNENDED.split("|"))
 def test_time_grows_no_faster_than_the_text(piece: str) -> None:
     def seconds(num_characters: int) -> float:
         text = piece * (num_characters // len(piece))

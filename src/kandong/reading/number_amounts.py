@@ -32,7 +32,7 @@ _YUAN: Final = re.compile(
     rf"(?P<a>{EITHER})(?:{_TO}(?P<b>{OPEN}))?\s?(?P<unit>元|圆|块钱|块|人民币|美元|港币|港元|欧元|日元|英镑)(?![宵旦气素宇老首])(?P<part>[\d一二三四五六七八九](?![\d.一二三四五六七八九十百千万元块折月年层次日]|\s?(?:包(?!邮)|[件个只瓶盒袋箱份张片支条双套台杯碗斤克升人名位天周款种罐桶枝朵束对组家间桌节课粒颗])))?"
 )
 _CENTS: Final = re.compile(
-    r"(?<![\d.一二三四五六七八九十])(?<!牛)(?P<a>\d|[一二两三四五六七八九])毛(?:钱)?(?=[,，。!！\s钱]|$)"
+    r"(?<![\d.一二三四五六七八九十块零])(?<!牛)(?P<a>\d|[一二两三四五六七八九])毛(?:钱)?(?=[,，。!！\s钱]|$)"
 )
 _FOREIGN: Final = {"美元": "USD", "港币": "HKD", "港元": "HKD", "欧元": "EUR", "日元": "JPY", "英镑": "GBP"}
 _LABELS: Final[tuple[tuple[PriceKind, str], ...]] = (
@@ -178,7 +178,8 @@ def _price(text: str, match: re.Match[str], currency: str, *, is_uncertain: bool
     elif kind is None and text[end : end + 1] == "起" and text[end : end + 2] != "起来":
         kind = "from"
     is_rough = is_about(text, match.start(), end)
-    is_uncertain = is_uncertain or is_torn(text, match.start(), end)
+    is_falling = upper is not None and upper < value  # ￥399-￥199 may be before and now
+    is_uncertain = is_uncertain or is_falling or is_torn(text, match.start(), end)
     yield FoundNumber(
         match[0], match.start(), end, "price", value, currency, upper, kind, bound, is_rough, is_uncertain
     )
