@@ -1,6 +1,6 @@
 """Writes the generated documentation; `--check` compares instead, and fails if a file is stale.
 
-Owns: docs/reference/. Must not know: what the commands do.
+Owns: docs/reference/ and docs/quality.md. Must not know: what the commands do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import typer.main
 
+from docs.quality_page import quality_page
 from kandong.cli.main import app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -49,7 +50,10 @@ def _option_row(parameter: Any) -> str:
 
 def pages() -> dict[Path, str]:
     """Give every generated page with its text."""
-    return {REFERENCE / "cli.md": cli_reference()}
+    return {
+        REFERENCE / "cli.md": cli_reference(),
+        REFERENCE.parent / "quality.md": f"{BANNER}{quality_page()}",
+    }
 
 
 def main() -> int:

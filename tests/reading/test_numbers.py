@@ -83,6 +83,9 @@ def test_a_label_on_the_line_before_counts() -> None:
     assert own.price_kind == "current"
     lines = find_numbers_in_lines(["原价", "欢迎光临", "￥199"])
     assert lines[2][0].price_kind is None
+    (_, [wechat]) = find_numbers_in_lines(["可以的，加微信：", "hetqabt"])
+    assert (wechat.kind, wechat.value) == ("wechat", "hetqabt")
+    assert find_numbers_in_lines(["关注公众号", "hetqabt"])[1] == []
     assert find_numbers_in_lines([]) == []
 
 

@@ -31,6 +31,7 @@ _SIGNED: Final = re.compile(
 _YUAN: Final = re.compile(
     rf"(?P<a>{EITHER})(?:{_TO}(?P<b>{OPEN}))?\s?(?P<unit>元|圆|块钱|块|人民币|美元|港币|港元|欧元|日元|英镑)(?![宵旦气素宇老首])(?P<part>[\d一二三四五六七八九](?![\d.一二三四五六七八九十百千万元块折月年层次日]|\s?(?:包(?!邮)|[件个只瓶盒袋箱份张片支条双套台杯碗斤克升人名位天周款种罐桶枝朵束对组家间桌节课粒颗])))?"
 )
+_POST_FREE: Final = re.compile(rf"(?P<a>{ARABIC})(?=\s?包邮)")
 _CENTS: Final = re.compile(
     r"(?<![\d.一二三四五六七八九十块零])(?<!牛)(?P<a>\d|[一二两三四五六七八九])毛(?:钱)?(?=[,，。!！\s钱]|$)"
 )
@@ -47,7 +48,7 @@ _LABELS: Final[tuple[tuple[PriceKind, str], ...]] = (
     ("member", "会员专?享?价|会员|VIP价?|PLUS价"),
     (
         "current",
-        "现价|特价|活动价|秒杀价|团购价|拼团价|促销价|直播价|优惠价|一口价|售价|单价|价格|预售价|新人价|体验价|惊喜价|折扣价|早鸟价|特惠价?|特惠|秒杀|团购|拼团|(?<![送加差交])价(?!购)",
+        "现价|特价|活动价|秒杀价|团购价|拼团价|促销价|直播价|优惠价|一口价|售价|单价|价格|预售价|新人价|体验价|惊喜价|折扣价|早鸟价|特惠价?|特惠|秒杀|团购|拼团|(?<![送加差交])价(?![购值])",
     ),
 )
 _LABEL: Final = re.compile("|".join(f"(?P<{kind.replace('from', 'from_')}>{words})" for kind, words in _LABELS))
@@ -73,7 +74,7 @@ _UNIT: Final = "|".join(f"{_MEASURES} {_GOODS} {_OTHERS}".split())
 _SPOKEN_UNIT: Final = "|".join(f"公斤 毫升 小时 分钟 个月 {_GOODS}".split())
 # Behind the unit: no word that begins with it (人民, 分店, 位置), no letters after letters.
 _NOT_A_UNIT: Final = (
-    r"(?:(?<=人)(?!民)|(?<=分)(?![之店类享期钟])|(?<=位)(?!置)|(?<=周)(?!年)|(?<=包)(?!邮)|(?<=[^人分位周包]))"
+    r"(?:(?<=人)(?!民)|(?<=分)(?![之店类享期钟])|(?<=位)(?!置)|(?<=周)(?!年)|(?<=包)(?!邮)|(?<=对)(?!\d)|(?<=[^人分位周包对]))"
     r"(?:(?<=[A-Za-z])(?![A-Za-z])|(?<![A-Za-z]))"
 )
 _COUNTED: Final = re.compile(
@@ -145,6 +146,10 @@ def find_prices(text: str) -> Iterator[FoundNumber]:
         # 28元一块, 抹布1块: a piece rather than money
         is_piece = is_piece or (unit == "块" and not part and match["a"] in ("1", "一"))
         yield from _price(text, match, _FOREIGN.get(unit, "CNY"), is_uncertain=is_piece)
+    for match in _POST_FREE.finditer(text):
+        value = parse_numeral(match["a"])
+        if value is not None:
+            yield FoundNumber(match[0], *match.span(), "price", value, "CNY")
     for match in _CENTS.finditer(text):
         value = parse_numeral(match["a"])
         if value is not None:

@@ -50,6 +50,8 @@ _FINDERS: Final[tuple[_Finder, ...]] = (
     find_quantities,
 )
 _LABEL_ONLY: Final = re.compile(r"[\s【\[（(]{0,2}(?P<label>[^\d:：]{2,8}?)[\s:：】\]）)]{0,3}")
+_ENDS_IN_WECHAT: Final = re.compile(r"(?:微信号?|(?<![A-Za-z])(?:vx|wx))[:：\s]{0,3}$", re.IGNORECASE)
+_ID_ONLY: Final = re.compile(r"\s{0,4}(?P<id>[A-Za-z][-_A-Za-z0-9]{5,19})\s{0,4}")
 _AMOUNT_ONLY: Final = re.compile(rf"\s{{0,4}}(?P<a>{ARABIC})\s{{0,4}}")
 
 
@@ -82,12 +84,18 @@ def _as_written(number: FoundNumber) -> FoundNumber:
 def find_numbers_in_lines(lines: Sequence[str]) -> list[list[FoundNumber]]:
     """Find the numbers of lines that stand below each other, a list for each line.
 
-    A line that is a label alone (原价) tells what the price on the next line is, with or without a currency.
+    A line that is a label alone (原价) tells what the price on the next line is, with or without a currency; a line
+    that ends in 微信： makes the next one, if it is an id alone, a WeChat id.
     """
     found = []
     label: PriceKind | None = None
+    before = ""
     for line in lines:
         numbers = find_numbers(line)
+        if not numbers and _ENDS_IN_WECHAT.search(before) and (match := _ID_ONLY.fullmatch(line)):
+            start, end = match.span("id")
+            numbers = [FoundNumber(match["id"], start, end, "wechat", match["id"])]
+        before = line
         if label is not None:
             numbers = _labelled(line, numbers, label)
         found.append(numbers)
