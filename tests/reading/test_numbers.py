@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bench.cards.phrases import PROMOTIONS, SERVICE, Maker, order_id, price_old
 from kandong.reading.numbers import FoundNumber, find_numbers, find_numbers_in_lines
-from tests.reading.number_cases import CASES, INNOCENT_TEXTS
+from tests.reading.number_cases import CASES
+from tests.reading.number_look_alikes import INNOCENT_TEXTS
 
 
 def described(number: FoundNumber) -> str:
