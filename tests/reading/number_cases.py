@@ -69,7 +69,34 @@ RMB 380 | price 380
 一元秒杀 | price 1
 价格0元 | price 0 current
 单价3.50元 | price 3.5 current
-最高减100元 | price 100
+最高减100元 | price 100 saving
+28元一碗 | price 28
+￥399-￥199 | price 399/199 ?
+十块零五毛 | price 10 ?
+15块一碗 | price 15
+9元9 | price 9.9
+5元一瓶 | price 5 ; qty 1 瓶 ?
+日常售价￥899 | price 899 original
+28元一块 | price 28 ; price 1 ?
+送抹布1块 | price 1 ?
+原价298现价198 | price 298 original ; price 198 current
+定价200元 | price 200 original
+券前129元 | price 129 original
+最低成交价499元 | price 499
+立减100元 | price 100 saving
+立省￥50 | price 50 saving
+直降300 | price 300 saving
+预售价￥299 | price 299 current
+起送价20元 | price 20
+每斤9.9 | price 9.9 ?
+￥1,29 | price 1 ?
+￥1 ,299 | price 1 ?
+￥ 39 .9 | price 39 ?
+¥ 3 9 | price 3 ?
+39。9元 | price 9 ?
+3 9.9元 | price 9.9 ?
+￥39，299元换购 | price 39299 ?
+￥39.9 500ml | price 39.9 ; qty 500 ml
 低至9.9元 | price 9.9
 11.11元 | price 11.11
 ¥11.11 | price 11.11
@@ -93,6 +120,19 @@ OFFERS = """
 满200送30元 | offer 200>30
 满99.9减9.9 | offer 99.9-9.9
 满100减120 | offer 100-120 ?
+满300-50 | offer 300-50
+满200打8折 | offer 200:8折
+充500送100 | offer 500>100
+充值1000元送200元 | offer 1000>200
+定金50抵100 | offer 50=100
+定金100元抵200元 | offer 100=200
+买100送50 | offer 100+50 ?
+买5免1 | offer 4+1
+买4付3 | offer 3+1
+拍1发3 | offer 1+2
+第二支半价 | offer 2:5折
+百分之三点五 | pct 3.5
+2件9折3件8折 | offer 2:9折 ; offer 3:8折
 满100减10，满200减30 | offer 100-10 ; offer 200-30
 买一送一 | offer 1+1
 买1送1 | offer 1+1
@@ -160,6 +200,9 @@ DATES = """
 2月30日 | date --02-30 ?
 2026年 | date 2026
 2026年6月 | date 2026-06
+1-3月 | date --01/--03
+1月-3月 | date --01/--03
+10月31日20点至11月11日24点 | date --10-31 ; time 20:00 ; date --11-11 ; time 24:00
 6月底 | date --06
 双11 | date --11-11
 双十一大促 | date --11-11
@@ -175,6 +218,7 @@ DATES = """
 下午3点半 | time 15:30
 晚8点开抢 | time 20:00
 上午九点到下午五点 | time 09:00/17:00
+凌晨一点 | time 01:00
 10点开抢 | time 10:00
 今晚20:00准时开始 | time 20:00
 12:30:45 | time 12:30
@@ -208,6 +252,15 @@ wx:shop_abc | wechat shop_abc
 QQ：123456789 | qq 123456789
 qq群12345678 | qq 12345678
 扣扣 1234567 | qq 1234567
+Tel:021-6123 4567 | phone 02161234567
+客服电话：95588 | phone 95588
+举报电话12315 | phone 12315
+热线：62345678 | phone 62345678
+薇❤kd8899kd | wechat kd8899kd ?
+Q群：123456789 | qq 123456789
+国药准字Z20123456 | id 国药准字Z20123456
+国妆特字G20201234 | id 国妆特字G20201234
+京ICP备12345678号 | id 12345678
 订单号：202606011234567 | id 202606011234567
 快递单号SF1234567890 | id SF1234567890
 货号：AB-10086 | id AB-10086
@@ -240,84 +293,19 @@ QUANTITIES = """
 周一至周五 10:00-18:00 | time 10:00/18:00
 约500克 | qty 500 克
 5公斤 | qty 5 公斤
+满18-60岁均可 | qty 18/60 岁
+月销1000+ | qty 1000
+12期免息 | qty 12 期
+48h内发货 | qty 48 h
+16GB+512GB | qty 16 GB ; qty 512 GB
+两斤半 | qty 2.5 斤
+三个半小时 | qty 3.5 小时
+零下18℃ | qty -18 ℃
+-18℃ | qty -18 ℃
 200mAh | qty 200 mAh
 二十斤 | qty 20 斤
 双人餐2份 | qty 2 份
 一瓶 | qty 1 瓶 ?
-"""
-
-INNOCENT = """
-一定
-万一
-第一
-三八节
-统一
-一样
-一起来
-千万别买
-十分好吃
-百分百真心
-微信
-微信支付
-加微信
-关注微信公众号
-QQ音乐
-五花八门
-三心二意
-七上八下
-九牛一毛
-百折不挠
-折叠椅
-打折
-不打折
-元宵节
-元旦快乐
-一次就好
-一个人的晚餐
-四川火锅
-九寨沟
-百度一下
-v1.2.3
-版本2.0.1
-192.168.1.1
-第3名
-第一名
-第十届
-NO.1
-iPhone 15
-五一小长假
-十一黄金周
-半价
-买它
-送礼
-满意
-满满的爱
-http://example.com/p/12345678901
-今天天气不错
-2.5
-A4
-文三路66号
-B站
-1对1
-5G手机
-2025款
-几十元
-数百元
-第二天
-九九新
-一一对应
-五香
-六神
-万达广场
-千岛湖
-八宝粥
-三亚
-亿万
-两全其美
-一键下单
-好评如潮
-
-。
 """
 
 
@@ -331,4 +319,3 @@ def rows(block: str) -> list[tuple[str, list[str]]]:
 
 
 CASES = [row for block in (PRICES, OFFERS, DATES, CONTACTS, QUANTITIES) for row in rows(block)]
-INNOCENT_TEXTS = [text for text, _ in rows(INNOCENT)]

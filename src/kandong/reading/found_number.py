@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 Kind = Literal["price", "discount", "pct", "date", "time", "qty", "phone", "wechat", "qq", "id", "offer"]
-PriceKind = Literal["current", "original", "coupon", "deposit", "from", "member", "final"]
+PriceKind = Literal["current", "original", "coupon", "deposit", "from", "member", "final", "saving"]
 Value = Decimal | str
 
 
@@ -22,7 +22,8 @@ class FoundNumber:
     date (ISO; ``--06-18`` without a year, ``--06`` for a month), time (``20:00``), phone (digits), wechat, qq and id.
     ``upper`` is the other end of a range; the value ``".."`` is a beginning that is not said (即日起至).
     An offer's ``value`` is its condition (300 of 满300减50, 2 of 第二件半价), ``upper`` what it gives, ``unit`` how:
-    ``off`` (yuan less), ``back`` (yuan as coupon or gift), ``free`` (pieces), ``折`` or ``元``.
+    ``off`` (yuan less), ``back`` (yuan as coupon or gift), ``worth`` (定金50抵100),
+    ``free`` (pieces), ``折`` or ``元``.
     ``bound`` is at_least (低至, 起, 以上) or at_most (最高, 以内). ``is_uncertain``: it may mean something else.
     """
 
@@ -55,6 +56,7 @@ class FoundNumber:
         if self.kind != "offer":
             return f"{first}/{other}"
         signs = {"off": f"{first}-{other}", "back": f"{first}>{other}", "free": f"{first}+{other}"}
+        signs["worth"] = f"{first}={other}"
         return signs.get(self.unit or "", f"{first}:{other}{self.unit}")
 
     def at(self, raw_text: str) -> FoundNumber:

@@ -37,6 +37,7 @@ _FESTIVALS: Final = re.compile(r"双(?:11|十一|12|十二)(?!\d)|(?<!\d)618(?=�
 _MONTHS: Final = re.compile(
     r"(?:(?P<y>(?<!\d)20\d\d)\s?年\s?)(?:(?P<m>\d{1,2})\s?月(?!\s?\d))?|(?<![\d.个])(?P<only>\d{1,2})\s?月(?=份|底|初|中旬|上旬|下旬)"
 )
+_MONTH_RANGE: Final = re.compile(r"(?<![\d.年])(?P<m1>\d{1,2})\s?月?\s?[-~—至到]\s?(?P<m2>\d{1,2})\s?月(?!\s?\d)")
 _DAYS_OF_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DATE_WORDS: Final = re.compile(r"(?:时间|日期|截止|截至|期|自|于|即日起至?)[:：\s]{0,2}$")
 _HALVES: Final = {"下午": 12, "晚上": 12, "晚": 12, "傍晚": 12, "中午": 12}
@@ -75,6 +76,10 @@ def find_dates(text: str) -> Iterator[FoundNumber]:
         is_said = bool(_DATE_WORDS.search(before))
         if day is not None and (is_said or is_known) and not re.search(r"[价仅需¥]\s?$", before):
             yield FoundNumber(match[0], *match.span(), "date", day, is_uncertain=not is_said)
+    for match in _MONTH_RANGE.finditer(text):
+        first, last = int(match["m1"]), int(match["m2"])
+        if 1 <= first <= 12 and 1 <= last <= 12:
+            yield FoundNumber(match[0], *match.span(), "date", f"--{first:02}", upper=f"--{last:02}")
     for match in _MONTHS.finditer(text):
         month = match["m"] or match["only"]
         if month is None or 1 <= int(month) <= 12:
@@ -131,6 +136,8 @@ def find_times(text: str) -> Iterator[FoundNumber]:
             "日",
             "号",
         )
+        if parts["h1"] == "一" and not is_sure:
+            continue  # 好了一点
         is_sure = is_sure or (match[0][-1] == "点" and _SURE_AFTER.match(text, match.end()) is not None)
         if is_sure or match[0][-1] == "点":
             yield _time(match, is_uncertain=not is_sure)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from kandong.reading.found_number import FoundNumber, Kind, PriceKind, text_of
-from kandong.reading.number_amounts import find_prices, find_quantities, label_in
+from kandong.reading.number_amounts import find_prices, find_quantities, find_sales, label_in
 from kandong.reading.number_contacts import find_contacts
 from kandong.reading.number_dates import find_dates, find_times
 from kandong.reading.number_offers import find_discounts, find_offers
@@ -34,8 +34,8 @@ _NARROW: Final[dict[int, int | str]] = _FULL_WIDTH | {
 }
 _DROPPED: Final = re.compile(
     r"https?://[!-~]{1,400}|(?<![A-Za-z])[vV](?:er(?:sion)?)?\.?\s?\d{1,4}(?:\.\d{1,4}){1,4}|(?<![\d.])(?!20\d\d\.\d{1,2}\.\d{1,2}(?!\.?\d))\d{1,4}(?:\.\d{1,6}){2,4}(?![\d.])"
-    r"|第\s?[\d一二三四五六七八九十]{1,5}(?!\s?[件杯份盒瓶双个位人袋]?\s?(?:半价|免|\d折|仅|打|享))|[nN][oO]\.?\s?\d{1,4}|(?:iPhone|iOS|Android)\s?\d{1,3}"
-    r"|20\d\d款|[345]G(?=手机|网|套餐|信号|卡)|三八节|三八(?=妇女)|五一(?=劳动|假|小长假|黄金)|十一(?=黄金|假|长假|国庆)|六一(?=儿童)"
+    r"|第\s?[\d一二三四五六七八九十]{1,5}(?!\s?[件杯份盒瓶双个位人袋支条]?\s?(?:半价|免|\d折|仅|打|享))|[nN][oO]\.?\s?\d{1,4}|(?<![\d.])[2-6]G(?![A-Za-z\d+])|(?<!\d)20\d\d新?款|三人行|(?<!\d)\d[对比]\d(?!\d)|一元复始|一块儿|(?:iPhone|iOS|Android)\s?\d{1,3}"
+    r"|三八节|三八(?=妇女)|五一(?=劳动|假|小长假|黄金)|十一(?=黄金|假|长假|国庆)|六一(?=儿童)"
 )
 _Finder = Callable[[str], Iterator[FoundNumber]]
 # Who comes first keeps its characters.
@@ -43,9 +43,10 @@ _FINDERS: Final[tuple[_Finder, ...]] = (
     find_offers,
     find_contacts,
     find_dates,
-    find_times,
     find_discounts,
+    find_times,
     find_prices,
+    find_sales,
     find_quantities,
 )
 _LABEL_ONLY: Final = re.compile(r"[\s【\[（(]{0,2}(?P<label>[^\d:：]{2,8}?)[\s:：】\]）)]{0,3}")
@@ -71,7 +72,13 @@ def find_numbers(text: str) -> list[FoundNumber]:
             if not any(taken[number.start : number.end]):
                 taken[number.start : number.end] = b"\x01" * (number.end - number.start)
                 found.append(number)
-    return sorted((number.at(text) for number in found), key=lambda number: number.start)
+    return sorted((_as_written(number.at(text)) for number in found), key=lambda number: number.start)
+
+
+def _as_written(number: FoundNumber) -> FoundNumber:
+    """Mark what a Chinese comma may have run together: 原价￥39，299元换购."""
+    is_run_together = "，" in number.raw and number.kind in ("price", "qty")
+    return replace(number, is_uncertain=True) if is_run_together else number
 
 
 def find_numbers_in_lines(lines: Sequence[str]) -> list[list[FoundNumber]]:
