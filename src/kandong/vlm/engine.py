@@ -50,7 +50,8 @@ class EngineOptions:
     """How a model is loaded and run. ``None`` leaves the choice to the machine or the checkpoint.
 
     ``kv_cache_bytes`` defaults to room for one context, or a quarter of the free memory if that is less.
-    ``feature_folder`` keeps pictures' features over restarts.
+    Answers may use all of it; what is kept of ended ones, so that their prompts need not be computed again, takes
+    ``prefix_cache_bytes`` of it at most. ``feature_folder`` keeps pictures' features over restarts.
     """
 
     precision: Precision = Precision.AUTO
@@ -58,6 +59,7 @@ class EngineOptions:
     num_threads: int | None = None
     context_tokens: int = 32_768
     kv_cache_bytes: int | None = None
+    prefix_cache_bytes: int = 768 * 2**20
     prefill_chunk_tokens: int = 1_024
     max_running: int = 16
     max_queued: int = 64
@@ -96,8 +98,10 @@ class Engine:
             disk_bytes=o.feature_disk_bytes,
             exact=self.numerics.kv_cache == "f32",
         )
+        max_idle = o.prefix_cache_bytes // source.block_bytes if source.block_bytes else None
+        pool = BlockPool(source.num_blocks, max_idle)
         self.pictures = PictureWork(source.tower, self.config, cache)
-        self.language = LanguageWork(source.decoder, BlockPool(source.num_blocks), self.scheduler)
+        self.language = LanguageWork(source.decoder, pool, self.scheduler)
         self._events: Events = []
         self._counts = Telemetry()
         self._lock = threading.RLock()

@@ -108,6 +108,7 @@ class LoadedModel:
     context_tokens: int
     pipeline: str
     load_ms: float
+    block_bytes: int | None = None
     held: object = None
     _owners: list[object] = field(default_factory=list, repr=False)
 
@@ -146,6 +147,7 @@ def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> 
         context_tokens=min(context_tokens, num_blocks * BLOCK_TOKENS),
         pipeline=_pipeline(opened.identity, opened.numerics),
         load_ms=(time.perf_counter() - started) * 1e3,
+        block_bytes=parts.decoder.cache.block_bytes,
         held=opened.weights,
     )
 
