@@ -54,17 +54,25 @@ PEER_MODULES = {
 
 @dataclass
 class Run:
-    """What one run measures, and what it found so far: workload → who → one measurement a round."""
+    """What one run measures, and what it found so far: workload → who → one measurement a round.
+
+    All of it is written to ``output`` after each round, so that a run that is cut short is not lost.
+    """
 
     home: Path
     checkpoint: Path
     sizes: Sizes
     names: list[str]
+    command: str
+    output: Path | None = None
     precision: Precision = Precision.INT8
     results: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=lambda: {OURS: "Kandong"})
+    machine: dict[str, object] = field(default_factory=describe_machine)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def pictures(self) -> Path:
@@ -74,6 +82,29 @@ class Run:
     def keep(self, name: str, who: str, measurement: dict[str, Any]) -> None:
         """Keep one round's measurement."""
         self.results.setdefault(name, {}).setdefault(who, []).append(measurement)
+        self.save()
+
+    def result(self) -> dict[str, Any]:
+        """Give everything as plain JSON values."""
+        return {
+            "date": time.strftime("%Y-%m-%d"),
+            "command": self.command,
+            "minutes": round((time.monotonic() - self.started) / 60, 1),
+            "machine": self.machine,
+            "sizes": asdict(self.sizes),
+            "titles": self.titles,
+            "versions": self.versions,
+            "about": self.about,
+            "workloads": self.results,
+            "skipped": self.skipped,
+        }
+
+    def save(self) -> None:
+        """Write the result, where it is wanted."""
+        if self.output is not None:
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(self.result(), ensure_ascii=False, indent=1) + "\n"
+            self.output.write_text(text, encoding="utf-8")
 
 
 def measure_ours(run: Run) -> None:
@@ -168,32 +199,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checkpoint = options.checkpoint.absolute() if options.checkpoint else ensure_checkpoint(home / "random-2b")
     sizes = QUICK if options.quick else Sizes()
     sizes = replace(sizes, num_rounds=options.rounds or sizes.num_rounds)
-    run = Run(home, checkpoint, sizes, options.only or list(WORKLOADS))
+    command = shlex.join(["python", "-m", "bench.workloads", *(arguments or sys.argv[1:])])
+    output = options.output or (None if options.quick else RESULTS)
+    run = Run(home, checkpoint, sizes, options.only or list(WORKLOADS), command, output)
     keys = [key for key in PEER_MODULES if key in (options.peer or PEER_MODULES)]
     peers, run.skipped = find_peers(keys, home, checkpoint) if keys else ([], {})
-    machine, since = describe_machine(), time.monotonic()
+    run.titles |= {spec.key: spec.title for spec in PEERS if spec.key in keys}
     measure_ours(run)
     for spec in sorted(peers, key=lambda spec: keys.index(spec.key)):
         module, able = PEER_MODULES[spec.key]
         if names := [name for name in run.names if name in able]:
             measure_peer(run, replace(spec, module=module), names)
-    result = {
-        "date": time.strftime("%Y-%m-%d"),
-        "command": shlex.join(["python", "-m", "bench.workloads", *(arguments or sys.argv[1:])]),
-        "minutes": round((time.monotonic() - since) / 60, 1),
-        "machine": machine,
-        "sizes": asdict(sizes),
-        "titles": {OURS: "Kandong", **{spec.key: spec.title for spec in PEERS if spec.key in keys}},
-        "versions": run.versions,
-        "about": run.about,
-        "workloads": run.results,
-        "skipped": run.skipped,
-    }
-    output = options.output or (None if options.quick else RESULTS)
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    print_report(result)
+    run.save()
+    print_report(run.result())
     return 0
 
 

@@ -158,6 +158,18 @@ def _cell(result: Result, figure: Figure, who: str) -> str:
     return _amount(figure, statistics.median(found)) + spread
 
 
+def missing(result: Result) -> Iterator[str]:
+    """Say who is not in the table, and why as far as it is known; and who was measured in fewer rounds."""
+    yield from result["skipped"].values()
+    here, num_rounds = _peers(result), result["sizes"]["num_rounds"]
+    for key, title in result["titles"].items():
+        if key not in here and key not in result["skipped"]:
+            yield f"{title}: the run ended before it was measured"
+        counts = [len(found[key]) for name, found in result["workloads"].items() if key in found]
+        if key != OURS and counts and min(counts) < num_rounds:
+            yield f"{title}: the run ended before all {num_rounds} rounds, some have {min(counts)}"
+
+
 def _peers(result: Result) -> list[str]:
     return [key for key in result["titles"] if any(key in found for found in result["workloads"].values())]
 
@@ -174,7 +186,7 @@ def print_report(result: Result, out: Callable[[str], None] = print) -> None:
         out(line)
     for bar in bars(result):
         out(f"{bar.verdict:12} {bar.title}: {bar.measured_text} (bar: {bar.text})")
-    for line in result["skipped"].values():
+    for line in missing(result):
         out(line)
 
 
@@ -228,5 +240,5 @@ def _notes(result: Result) -> Iterator[str]:
         yield f"- {line}."
     for key, about in result["about"].items():
         yield f"- {result['titles'].get(key, key)}: {about}."
-    for line in result["skipped"].values():
+    for line in missing(result):
         yield f"- {line}."

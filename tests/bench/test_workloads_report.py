@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.workloads_report import FIGURES, OURS, Bar, bars, markdown, median, print_report
+from bench.workloads_report import FIGURES, OURS, Bar, bars, markdown, median, missing, print_report
 
 
 def result() -> dict[str, Any]:
@@ -85,6 +85,18 @@ def test_the_page_has_measured_rows_alone_and_a_line_for_who_is_missing() -> Non
     assert page.count("llama.cpp Q8_0 is not set up") == 1
     assert "of 4 answers of 24 tokens, the same as alone: batched 3, cached 4, drafted 4" in page
     assert "0.250 (at most 0.250) apart" in page
+
+
+def test_a_run_that_was_cut_short_says_so() -> None:
+    made_up = result()
+    del made_up["workloads"]["follow_up"]["genai"][1:]
+    made_up["titles"]["transformers-bf16"] = "transformers bf16"
+    lines = list(missing(made_up))
+    assert "OpenVINO GenAI int8: the run ended before all 3 rounds, some have 1" in lines
+    assert "transformers bf16: the run ended before it was measured" in lines
+    # A reason that is known is enough.
+    assert len([line for line in lines if line.startswith("llama.cpp")]) == 1
+    assert len(list(missing(result()))) == 1
 
 
 def test_the_printed_report_has_every_bar() -> None:

@@ -42,7 +42,9 @@ def test_events_are_progress_then_text_then_one_answer() -> None:
     assert kinds == sorted(kinds, key=[Progress, TextPiece, Answer].index)
     stages = [e.stage for e in events if isinstance(e, Progress)]
     assert stages == ["vision"] * stages.count("vision") + ["prefill"] * stages.count("prefill")
-    assert stages.count("vision") == 2 * (len(plan_groups(engine.config.vision, LAYERS_PER_STAGE)) + 2) + 1
+    vision = engine.config.vision
+    num_stages = len(plan_groups(vision, LAYERS_PER_STAGE)) + len(vision.deepstack_visual_indexes) + 2
+    assert stages.count("vision") == 2 * num_stages + 1
     assert "".join(e.text for e in events if isinstance(e, TextPiece)) == answer.text
     assert answer.num_generated_tokens <= 20
     times = answer.timings

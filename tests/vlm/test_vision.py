@@ -47,6 +47,18 @@ def test_passes_under_way_at_once_do_not_disturb_each_other() -> None:
         np.testing.assert_array_equal(together.deepstack, expected.deepstack)
 
 
+def test_no_stage_holds_more_than_one_layer_or_one_merger() -> None:
+    tower = tower_of(golden_engine("tied"))
+    running, deepest = tower.start(noise(5, 128, 128)), len(CONFIG.vision.deepstack_visual_indexes)
+    num_taps = []
+    while not running.is_done:
+        running.step()
+        num_taps.append(len(running._taps))
+    assert num_taps == sorted(num_taps)
+    assert num_taps[-1] == deepest
+    assert len(num_taps) == CONFIG.vision.depth + deepest + 2
+
+
 def test_features_are_copies_that_later_pictures_leave_alone() -> None:
     tower = tower_of(golden_engine("tied"))
     features = tower.encode(noise(3, 128, 128))

@@ -11,7 +11,7 @@ from kandong.vlm.attention import BLOCK_TOKENS
 
 # Two cores, 2B, int8 (docs/experiments.md); each is replaced by what is measured within a few steps.
 _VISION_MS_PER_UNIT = 0.65
-_PREFILL_MS_PER_TOKEN = 2.6
+_PREFILL_MS_PER_TOKEN = 5.0
 _TOKEN_MS = 50.0
 _WEIGHT_OF_NEW = 0.2
 _QUADRATIC_PATCHES = 4096

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import openvino as ov
@@ -27,12 +27,13 @@ from kandong.vlm.pixels import Patches
 from kandong.vlm.positions import interpolate_learned_positions, patch_rotary_tables
 from kandong.vlm.weights import Value, WeightSource, WeightType
 
-# Two layers of a picture of 1024×1024 take about half a second on two cores: nobody waits longer for a turn. Longer
-# graphs would need less work space (each keeps its own): 1, 2, 3 and 6 layers keep 1.6, 1.2, 0.9 and 0.6 GB.
-LAYERS_PER_STAGE = 2
+# One layer of a picture of 1024×1024 takes about half a second on two cores, and a tap's merger a tenth: nobody waits
+# longer for a turn. Two layers took one second (docs/experiments.md).
+LAYERS_PER_STAGE = 1
 LAYER_NORM_EPS = 1e-6  # fixed in the reference (Qwen3VLVisionBlock, Qwen3VLVisionPatchMerger)
 LEARNED_POSITIONS = "model.visual.pos_embed.weight"
 Compile = Callable[[ov.Model], Any]
+StageKind = Literal["embedding", "layers", "tap", "merger"]
 
 
 @dataclass(frozen=True)
@@ -179,15 +180,17 @@ class VisionTower:
         def merger(model: ov.Model) -> _Graph:
             return _Graph(compile_graph(model), config.out_hidden_size, config.merge_unit)
 
-        self._embed = layers(models.embedding)
-        self._groups = [(indices, layers(model)) for indices, model in models.groups]
-        self._merger = merger(models.merger)
-        self._tap_mergers = {layer: merger(model) for layer, model in models.tap_mergers.items()}
+        self._stages: list[tuple[StageKind, _Graph]] = [("embedding", layers(models.embedding))]
+        for indices, model in models.groups:
+            self._stages.append(("layers", layers(model)))
+            if (tap := models.tap_mergers.get(indices[-1])) is not None:
+                self._stages.append(("tap", merger(tap)))
+        self._stages.append(("merger", merger(models.merger)))
 
     @property
     def num_stages(self) -> int:
-        """Number of steps that a picture takes: patch embedding, groups of layers, the merger."""
-        return len(self._groups) + 2
+        """Number of steps that a picture takes: patch embedding, groups of layers, taps after some, the merger."""
+        return len(self._stages)
 
     def start(self, patches: Patches) -> VisionPass:
         """Begin a picture; its stages are run by ``VisionPass.step``."""
@@ -202,7 +205,7 @@ class VisionTower:
 
 
 class VisionPass:
-    """One picture on its way through the tower. Stages: patch embedding, groups of layers, the merger.
+    """One picture on its way through the tower, stage by stage.
 
     Holds the hidden state itself, so any number of passes may be under way; each step copies nothing but the result.
     """
@@ -234,18 +237,18 @@ class VisionPass:
     def step(self) -> None:
         """Run the next stage."""
         tower, num_patches = self._tower, len(self._patches.values)
+        kind, graph = tower._stages[self._stage]
         if self._hidden is None:
             learned = interpolate_learned_positions(
                 tower._learned, self._patches.grid_height, self._patches.grid_width, tower.config
             )
-            self._hidden = tower._embed.run(num_patches, patches=self._patches.values, positions=learned)
-        elif self._stage <= len(tower._groups):
-            layers, graph = tower._groups[self._stage - 1]
+            self._hidden = graph.run(num_patches, patches=self._patches.values, positions=learned)
+        elif kind == "layers":
             self._hidden = graph.run(num_patches, hidden=self._hidden, cos=self._cos, sin=self._sin)
-            if (tap := tower._tap_mergers.get(layers[-1])) is not None:
-                self._taps.append(tap.run(num_patches, hidden=self._hidden))
+        elif kind == "tap":
+            self._taps.append(graph.run(num_patches, hidden=self._hidden))
         else:
-            self._merged = tower._merger.run(num_patches, hidden=self._hidden)
+            self._merged = graph.run(num_patches, hidden=self._hidden)
         self._stage += 1
 
     def features(self) -> VisionFeatures:
