@@ -23,6 +23,7 @@ from typing import Any
 
 from kandong.reading.images import load_picture
 from kandong.runtime.breaker import RestartPolicy
+from kandong.runtime.channel import remove_private_folder
 from kandong.runtime.client import EngineClient
 from kandong.runtime.handle import Handle
 from kandong.runtime.local import Kandong
@@ -219,7 +220,7 @@ def orphans(model: Path) -> Row:
         "from kandong.runtime.client import EngineClient\nfrom kandong.runtime.supervisor import Supervisor\n"
         "supervisor = Supervisor(_options(Path(sys.argv[1]))).start()\nsupervisor.wait_ready(600)\n"
         "handle = EngineClient(supervisor.folder).submit(request(1, 6000))\n"
-        "print(supervisor.process_id, flush=True)\ntime.sleep(600)\n"
+        "print(supervisor.process_id, supervisor.folder, flush=True)\ntime.sleep(600)\n"
     )
     times = []
     for _ in range(3):
@@ -227,9 +228,10 @@ def orphans(model: Path) -> Row:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
             if owner.stdout is None:
                 raise RuntimeError("no pipe")
-            number = int(owner.stdout.readline())
+            number, folder = owner.stdout.readline().split()
             owner.kill()
-            times.append(wait_for(lambda n=number: is_gone(n), 30))  # type: ignore[misc]
+            times.append(wait_for(lambda n=int(number): is_gone(n), 30))  # type: ignore[misc]
+        remove_private_folder(Path(folder))
     return {"what": "supervisor killed until its process is gone", **milliseconds(times)}
 
 

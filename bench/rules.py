@@ -1,4 +1,4 @@
-"""Precision and recall of every rule on the labelled sentences of tests/rules/sentences.jsonl.
+"""Precision and recall of every rule on the labelled sentences of tests/rules.
 
 Owns: the counting and the written result. Must not know: how rules match. ``python -m bench.rules`` prints a table and
 writes bench/results/rules.json; ``--misses`` lists what went wrong in the tuned part alone, so that the held-out part
@@ -22,6 +22,7 @@ from kandong.tasks.moderate import judge_readings
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = ROOT / "tests" / "rules" / "sentences.jsonl"
 RESULT = ROOT / "bench" / "results" / "rules.json"
+UNSEEN = ROOT / "tests" / "rules" / "unseen.jsonl"
 PARTS = ("tuned", "held_out", "all")
 
 
@@ -150,14 +151,17 @@ def _rounded(value: float | None) -> float | None:
 
 
 def run() -> dict[str, object]:
-    """Measure both parts and the whole."""
+    """Measure both parts, the whole, and the sentences that the packs have never seen."""
     sentences = read_sentences()
     book = load_rules()
     parts = {part: measure(s for s in sentences if part in ("all", s.part)) for part in PARTS}
+    parts["unseen"] = measure(read_sentences(UNSEEN))
+    described = [describe(outcome, part) for part, outcome in parts.items()]
     return {
         "command": "python -m bench.rules",
         "rules_version": book.version,
-        "parts": [describe(outcome, part) for part, outcome in parts.items()],
+        "rules": described[PARTS.index("all")]["rules"],
+        "parts": described,
     }
 
 

@@ -1,6 +1,7 @@
 """Writes the generated documentation; `--check` compares instead, and fails if a file is stale.
 
-Owns: docs/reference/ and docs/benchmarks.md. Must not know: what the commands do, how anything was measured.
+Owns: docs/reference/, docs/benchmarks.md and docs/quality.md. Must not know: what the commands do, how anything was
+measured.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import typer.main
 
 from bench import engine_report, workloads_report
+from docs.quality_page import quality_page
+from docs.rules_reference import rules_reference
 from kandong.cli.main import app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -64,7 +67,12 @@ def _read(results: Path) -> Any:
 
 def pages() -> dict[Path, str]:
     """Give every generated page with its text."""
-    return {REFERENCE / "cli.md": cli_reference(), BENCHMARKS: benchmarks()}
+    return {
+        REFERENCE / "cli.md": cli_reference(),
+        REFERENCE / "rules.md": rules_reference(BANNER),
+        BENCHMARKS: benchmarks(),
+        REFERENCE.parent / "quality.md": f"{BANNER}{quality_page()}",
+    }
 
 
 def main() -> int:

@@ -93,6 +93,7 @@ def test_words_from_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         (["--text-file", "missing.txt"], "cannot be read"),
         (["--text", "a", "--packs", "missing"], "is not there"),
         (["--text", "a", "--out", "x.docx"], "cannot write this kind"),
+        (["--text", "a", "--annotate", "x.png"], "no picture to annotate"),
     ],
 )
 def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:

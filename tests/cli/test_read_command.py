@@ -40,9 +40,18 @@ def test_json_gives_one_object_a_file_and_a_bad_one_does_not_stop_the_rest(
     assert "a.png" in err
     assert len(err.splitlines()) == 1
     reading = second["reading"]
-    assert {"index", "width_px", "height_px", "sha256", "full_text", "truncated", "lines", "codes", "injection"} <= set(
-        reading
-    )
+    assert {
+        "index",
+        "width_px",
+        "height_px",
+        "sha256",
+        "full_text",
+        "truncated",
+        "lines",
+        "codes",
+        "numbers",
+        "injection",
+    } <= set(reading)
     line = reading["lines"][1]
     assert line["text"] == "特价：85元"
     assert len(line["box"]) == 4

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kandong.reading.columns import FoundLine, split_columns
+from kandong.reading.lines import _says_more
 from kandong.reading.ocr import RawCharacter, RawLine
 from kandong.reading.pieces import free_room, grown_quad, join_pieces
 from kandong.reading.quads import Boxes, Quad, Rgb, crop_quad, upright_boxes
@@ -95,3 +96,24 @@ def test_a_box_does_not_grow_into_a_neighbour_or_over_a_gap() -> None:
 def test_a_box_does_not_grow_into_texture() -> None:
     rgb = np.random.default_rng(1).integers(0, 255, (60, 800, 3), dtype=np.uint8)
     assert grown_quad(rgb, box(300, 10, 460, 50), (300, 340)) is None
+
+
+def said(text: str, conf: float = 0.95) -> RawLine:
+    return RawLine(tuple(RawCharacter(c, conf, 0.5, "", 0.0) for c in text))
+
+
+@pytest.mark.parametrize(
+    ("wide", "old", "is_more"),
+    [
+        ("买二送一", "买二送", True),
+        ("请仔细阅读说明书后使用。", "请仔细阅读说", True),
+        ("特价￥10", "特价￥1", True),
+        ("特价￥10€", "特价￥10", False),
+        ("记得带券O", "记得带券", False),
+        ("买二送", "买二送", False),
+        ("完全不同的另一行", "买二送一", False),
+    ],
+)
+def test_a_longer_reading_counts_only_with_more_text(wide: str, old: str, is_more: bool) -> None:
+    assert _says_more(said(wide), said(old)) is is_more
+    assert not _says_more(said(wide, 0.5), said(old))

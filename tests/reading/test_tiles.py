@@ -42,7 +42,7 @@ def spans(boxes: Boxes) -> list[tuple[int, int]]:
     return sorted((int(q[0][1]), int(q[2][1])) for q in boxes.quads)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 400), st.integers(10, 300)), min_size=5, max_size=60))
 def test_every_bar_is_found_once_as_in_one_piece(bars: list[tuple[int, int]]) -> None:
     rgb = page_of(bars)

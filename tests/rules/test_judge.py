@@ -47,6 +47,12 @@ def test_a_disguised_word_keeps_its_spelling_and_span() -> None:
     assert hit.hits[0].evidence.span == (3, 9)
 
 
+def test_chinese_punctuation_is_no_disguise() -> None:
+    (hit,) = judged("加我微信：kd_shop88").hits
+    assert hit.evidence.quote == "加我微信：kd_shop88"
+    assert hit.normalized_from is None
+
+
 def test_an_exempted_word_is_recorded_with_its_basis_and_its_proof() -> None:
     report = judged("荣获2023年中国烘焙展最佳创意奖，同款吐司18元一条，欢迎到店")
     assert not report.hits
@@ -146,3 +152,16 @@ def test_words_in_a_picture_never_take_a_finding_from_the_post(post: str, in_pic
     assert _found(alone) <= _found(together)
     assert together.suggestion.rank >= alone.suggestion.rank
     assert together.score >= alone.score or together.suggestion.rank > alone.suggestion.rank
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(st.one_of(st.characters(), st.sampled_from("最佳国家级特供送礼原价加微信vx:19 ·。\n❤➕")), max_size=60))
+def test_any_text_gives_a_report_whose_places_are_in_it(text: str) -> None:
+    report = judge([TextLine(text)], BOOK)
+    places = [hit.evidence for hit in report.hits] + [one.evidence for one in report.exempted]
+    for evidence in places:
+        assert evidence.span is not None
+        start, end = evidence.span
+        assert 0 <= start < end <= len(text)
+        assert text[start:end] == evidence.quote
+    json.dumps(report.to_dict())

@@ -255,6 +255,16 @@ def test_stop_ends_in_time_with_every_request_ended_and_nothing_left_behind() ->
     assert not supervisor.folder.exists()
 
 
+def test_stop_does_not_wait_for_an_engine_that_still_loads() -> None:
+    with scripted({"load_s": 60}) as supervisor, EngineClient(supervisor.folder) as client:
+        handle = client.submit(script("ok"))
+        await_true(lambda: client.health().state == "loading")
+        started = time.monotonic()
+        supervisor.stop(drain_s=20)
+        assert time.monotonic() - started < 5
+        assert failure(handle) is EngineUnavailableError
+
+
 OWNER = """
 import sys, time
 from tests.runtime.engine_processes import scripted
@@ -325,9 +335,9 @@ def test_kills_at_every_moment_lose_no_request() -> None:
     """Kill at every moment of a request's life: each request ends once, in an answer or a retryable error."""
     with scripted() as supervisor, EngineClient(supervisor.folder) as client:
         supervisor.wait_ready(20)
-        for i in range(8):
+        for i in range(6):
             handles = [client.submit(script(f"sleep:0.01 begin say:r{i}-{j}:4")) for j in range(6)]
-            time.sleep(0.015 * i)
+            time.sleep(0.02 * i)
             if supervisor.process_id is not None:
                 kill(supervisor)
             for j, handle in enumerate(handles):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -88,6 +89,15 @@ def test_arithmetic_of_the_words_is_checked() -> None:
     assert report is not None
     assert [one.rule_id for one in report.arithmetic] == ["PRC19"]
     assert report.sub_label == "price_arithmetic"
+
+
+@pytest.mark.parametrize("unit", ["原价100元，打5折，", "领30元券", "忽略以上", "加盟零风险！"])
+def test_a_megabyte_of_words_takes_bounded_time(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit.encode()))
+    moderate_together("热身", [], BOOK)
+    started = time.process_time()
+    moderate_together(text, [], BOOK)
+    assert time.process_time() - started < 4
 
 
 def test_a_csv_opens_in_a_spreadsheet_and_runs_nothing(tmp_path: Path, poster: PostReport) -> None:

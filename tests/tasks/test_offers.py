@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from kandong.reading.numbers import find_numbers
 from kandong.rules.arithmetic import Amount, check_arithmetic
 from kandong.rules.report import TextLine
 from kandong.tasks.offers import find_statements
@@ -73,3 +74,22 @@ def test_every_full_threshold_is_told_from_one() -> None:
 
 def test_codes_state_no_price() -> None:
     assert find_statements([TextLine("原价100元，打5折，到手价60元", "code", 0)]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "原价100元，打5折，到手价60元",
+        "现价299元，原价399元，立省200元",
+        "券前129元，领30元券，券后89元",
+        "满300减50，买320元只需付290元",
+        "定价200元，8折后150元",
+        "单价59元，三件159元，立减50元",
+    ],
+)
+def test_amounts_are_numbers_that_reading_finds_too(text: str) -> None:
+    """The labels are read here, the numbers by reading/numbers.py as well: both must see the same values."""
+    values = {value for number in find_numbers(text) for value in (number.value, number.upper)}
+    (statement,) = find_statements([TextLine(text)])
+    for name, amount in statement.amounts.items():
+        assert (amount * 10 if name is A.DISCOUNT else amount) in values, name

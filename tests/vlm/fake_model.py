@@ -134,4 +134,5 @@ def fake_model(num_blocks: int, context_tokens: int | None = None) -> LoadedMode
         context_tokens=context_tokens or num_blocks * BLOCK_TOKENS,
         pipeline="fake",
         load_ms=0.0,
+        block_bytes=1,
     )

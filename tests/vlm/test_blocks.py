@@ -75,6 +75,18 @@ def test_longest_unused_goes_first() -> None:
     assert [pool.count_matching([key]) for key in (b"a", b"b", b"c")] == [1, 0, 0]
 
 
+def test_what_is_kept_for_later_is_bounded_and_what_is_used_is_not() -> None:
+    pool = BlockPool(6, max_idle=2)
+    used = filled(pool, b"a", b"ab", b"abc", b"abcd")
+    pool.check([used])
+    pool.release(used)
+    pool.check([])
+    assert (pool.num_idle, pool.num_available, pool.num_evicted) == (2, 6, 2)
+    assert pool.match([b"a", b"ab", b"abc"]) == used[:2]
+    # Blocks that were written to before come before untouched ones.
+    assert set(pool.allocate(2) or []) == set(used[2:])
+
+
 def break_users(pool: BlockPool, block: int) -> None:
     pool._users[block] += 1
 
@@ -103,7 +115,7 @@ def test_the_check_notices_wrong_books(damage: object) -> None:
 
 def test_random_use_keeps_the_books_right() -> None:
     source = random.Random(1)
-    pool = BlockPool(12)
+    pool = BlockPool(12, max_idle=9)
     tables: list[list[int]] = []
     for _ in range(3_000):
         if tables and source.random() < 0.45:

@@ -12,6 +12,7 @@ import pytest
 from kandong.errors import ResourceError
 from kandong.types import Picture
 from kandong.vlm import kvcache
+from kandong.vlm.device import Precision
 from kandong.vlm.engine import Engine, EngineOptions
 from kandong.vlm.features import SUFFIX
 from kandong.vlm.loading import LoadingOptions, load_model
@@ -24,8 +25,8 @@ SAMPLING = SamplingParameters(max_tokens=12, ignore_eos=True)
 
 
 def fresh_engine(folder: Path | None = None, precision: str = "f32") -> Engine:
-    """Give an engine with empty caches over a model that is loaded once."""
-    return Engine(golden_engine("tied", precision).model, EngineOptions(feature_folder=folder))
+    """Give an engine with empty caches and blocks of its own."""
+    return Engine(GOLDEN / "tied", EngineOptions(precision=Precision(precision), feature_folder=folder))
 
 
 def answer_of(engine: Engine, request: Request) -> Answer:
@@ -127,7 +128,5 @@ def test_memory_that_is_not_there_is_a_resource_error(monkeypatch: pytest.Monkey
         raise MemoryError
 
     monkeypatch.setattr(kvcache, "np", SimpleNamespace(zeros=no_memory))
-    from kandong.vlm.device import Precision
-
     with pytest.raises(ResourceError, match="Not enough memory for keys and values"):
         load_model(GOLDEN / "tied", LoadingOptions(Precision.F32, None, None, 1024, None), lambda _: None)

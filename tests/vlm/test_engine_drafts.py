@@ -10,11 +10,12 @@ import jsonschema
 import pytest
 
 from kandong.errors import GrammarError
+from kandong.vlm.device import Precision
 from kandong.vlm.engine import Engine, EngineOptions
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Answer, AnswerForm, Request
 from kandong.vlm.sampling import SamplingParameters
-from tests.inspection import golden_engine, golden_request
+from tests.inspection import GOLDEN, golden_engine, golden_request
 from tests.vlm.fake_model import fake_model
 from tests.vlm.random_schemas import SchemaMaker
 from tests.vlm.test_schedules import PICTURES, WORDS
@@ -56,12 +57,12 @@ def random_case(source: random.Random) -> Request:
 def test_drafted_batched_and_cached_answers_equal_plain_ones_in_f32() -> None:
     source = random.Random(5)
     cases = [random_case(source) for _ in range(NUM_RANDOM_CASES)]
-    plain = Engine(golden_engine("tied").model, EngineOptions())
+    plain = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32))
     expected = []
     for case in cases:
         plain.language.pool.forget_idle()
         expected.append(answer_of(plain, dataclasses.replace(case, drafting=False)))
-    engine = Engine(golden_engine("tied").model, EngineOptions())
+    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32))
     got: dict[str, Answer] = {}
     for i, case in enumerate(cases):
         text = expected[i].text[: source.randint(0, 60)]

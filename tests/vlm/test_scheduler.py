@@ -267,3 +267,38 @@ def test_threads_share_steps_and_each_gets_its_own_answer() -> None:
         assert isinstance(mine, Answer)
         assert mine.token_ids == answer.token_ids
     assert engine.language.pool.num_available == engine.language.pool.num_blocks
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc")])
+@pytest.mark.parametrize("stage", ["vision", "language"])
+def test_a_step_without_memory_fails_its_requests_and_no_others(
+    error: Exception, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_with()
+    engine.submit("big", ask("大", picture=0))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    owner, name = (engine.model.tower, "start") if stage == "vision" else (engine.model.decoder, "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        log = run(engine)
+    failed = log[-1][1]
+    assert isinstance(failed, Failed)
+    assert (failed.error.code, failed.error.retryable) == ("out_of_memory", True)
+    assert engine.language.pool.num_available == engine.language.pool.num_blocks
+    assert engine.pictures.num_passes == 0
+    *_, answer = engine.generate(ask("大", picture=0))
+    assert isinstance(answer, Answer)
+
+
+def test_an_error_that_nobody_expects_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = engine_with()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(engine.model.decoder, "run", fail)
+    with pytest.raises(RuntimeError, match="a fault"):
+        list(engine.generate(ask("字")))

@@ -75,6 +75,7 @@ class Schedule:
             max_running=self.source.choice([1, 2, 4, 16]),
             max_queued=self.source.choice([2, 8]),
             feature_memory_bytes=self.source.choice([0, 400, 1 << 20]),
+            prefix_cache_bytes=self.source.choice([2, 8, 100]),
         )
         self.engine = Engine(fake_model(self.source.choice([12, 14, 20, 60])), options)
         self.requests: dict[str, Request] = {}

@@ -89,11 +89,15 @@ def _moderate(
     if not images and words is None:
         hint = 'Name a picture, or words: kandong moderate --text "全网最低价"'
         raise InputError("There is nothing to judge.", hint=hint, field="image")
+    if annotate is not None and not images:
+        raise InputError(
+            "There is no picture to annotate.", hint="Name one, or leave --annotate out.", field="annotate"
+        )
     if out is not None:
         check_target(out)
     book = load_rules(packs)
     files = picture_files(images)
-    targets = dict(zip(files, annotation_targets(annotate, files), strict=False))
+    targets = annotation_targets(annotate, files)
     posts: list[PostReport] = []
     suggestions: set[str] = set()
     has_errors = False
@@ -164,13 +168,13 @@ def _print(post: PostReport, *, is_many: bool) -> None:
     write_out("".join(f"{without_controls(' '.join(row.splitlines()))}\n" for row in [*title, *rows]))
 
 
-def _annotate(post: PostReport, targets: dict[str, Path]) -> None:
+def _annotate(post: PostReport, targets: list[Path]) -> None:
     from kandong.tasks.annotate import annotated, save_annotated
 
-    if post.report is None:
+    if post.report is None or not targets:
         return
     for file in post.files:
-        if file.name not in targets or file.picture is None or file.reading is None:
+        if file.picture is None or file.reading is None:
             continue
         outlines = []
         for hit in post.report.hits:
@@ -179,7 +183,7 @@ def _annotate(post: PostReport, targets: dict[str, Path]) -> None:
                 continue
             x0, y0, x1, y1 = (round(side) for side in box)
             outlines.append((hit.rule_id, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)), str(hit.suggest) == "block"))
-        save_annotated(annotated(file.picture, outlines), targets[file.name])
+        save_annotated(annotated(file.picture, outlines), targets[file.reading.index])
 
 
 def _without_pixels(post: PostReport) -> PostReport:

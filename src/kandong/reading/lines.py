@@ -19,27 +19,48 @@ from kandong.reading.layout import reading_order
 from kandong.reading.ocr import Ocr, RawLine
 from kandong.reading.orientation import upright_page
 from kandong.reading.pieces import free_room, grown_quad, join_pieces
-from kandong.reading.quads import Quad, Quads, Rgb, crop_quad, is_tall, page_angle, turn_back, turn_quads, upright_boxes
+from kandong.reading.quads import (
+    Boxes,
+    Quad,
+    Quads,
+    Rgb,
+    crop_quad,
+    is_tall,
+    page_angle,
+    turn_back,
+    turn_quads,
+    upright_boxes,
+)
 from kandong.reading.tiles import find_text
 
+# So many boxes are read at most, from the top: a bound on the time that one hostile picture takes.
+MAX_BOXES: Final = 1_500
 # What is less sure than this and has no two characters is a drawing, not text.
 _MIN_CONF: Final = 0.3
-_MIN_CONF_SINGLE: Final = 0.6
+_MIN_CONF_SINGLE: Final = 0.75
 # Where the detector itself is in doubt, the recogniser must be sure.
 _MIN_CONF_WEAK: Final = 0.85
 
 
 @dataclass(frozen=True)
 class PageLines:
-    """The lines of a picture in reading order; ``quarter_turns`` (anticlockwise) made the page upright."""
+    """The lines of a picture in reading order.
+
+    ``quarter_turns`` (anticlockwise) made the page upright; ``is_cut``: there were more boxes than are read.
+    """
 
     lines: tuple[FoundLine, ...]
     quarter_turns: int = 0
+    is_cut: bool = False
 
 
 def read_lines(rgb: Rgb, ocr: Ocr) -> PageLines:
     """Read all lines of a picture; quads are in its pixels, as it was given."""
     page, boxes, turns = upright_page(rgb, find_text(rgb, ocr.detect), ocr)
+    is_cut = len(boxes) > MAX_BOXES
+    if is_cut:
+        highest_first = np.argsort(boxes.quads[:, :, 1].min(axis=1), kind="stable")[:MAX_BOXES]
+        boxes = Boxes(boxes.quads[highest_first], boxes.is_weak[highest_first])
     boxes = join_pieces(boxes)
     upright = upright_boxes(boxes.quads)
     read = []
@@ -53,7 +74,7 @@ def read_lines(rgb: Rgb, ocr: Ocr) -> PageLines:
     if turns:
         size = page.shape[1], page.shape[0]
         ordered = [replace(line, quad=turn_quads(line.quad[None], 4 - turns, size)[0]) for line in ordered]
-    return PageLines(tuple(ordered), turns)
+    return PageLines(tuple(ordered), turns, is_cut)
 
 
 def _read_one(page: Rgb, quad: Quad, free: tuple[float, float], ocr: Ocr) -> tuple[FoundLine, Rgb]:
@@ -77,11 +98,22 @@ def _quads_of(lines: list[FoundLine]) -> Quads:
 
 
 def _says_more(wide: RawLine, line: RawLine) -> bool:
-    """Whether a reading of a lengthened box holds the old text, and more, about as surely."""
+    """Whether a reading of a lengthened box holds the old text, and more text about as surely.
+
+    A round avatar beside a line is read as O or €: letters and signs alone are no more text.
+    """
     old, new = line.text.replace(" ", ""), wide.text.replace(" ", "")
-    if len(new) <= len(old) or wide.conf < line.conf - 0.05:
+    place = new.find(old)
+    if place < 0 and len(old) > 3:
+        place = new.find(old[1:-1]) - 1
+    if len(new) <= len(old) or place < 0 or wide.conf < line.conf - 0.05:
         return False
-    return old in new or (len(old) > 3 and (old[1:-1] in new))
+    added = new[:place] + new[place + len(old) :]
+    return any(_is_telling(character) for character in added)
+
+
+def _is_telling(character: str) -> bool:
+    return character.isdigit() or character in "，。、；：！？…￥¥%）》】”" or "\u3400" <= character <= "\u9fff"
 
 
 def _is_text(line: FoundLine) -> bool:

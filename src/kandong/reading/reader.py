@@ -19,17 +19,28 @@ from kandong.reading.columns import FoundLine
 from kandong.reading.glyphs import glyph_changes, is_simplified_print
 from kandong.reading.injection import find_instructions_in_lines
 from kandong.reading.lines import read_lines
+from kandong.reading.numbers import find_numbers_in_lines
 from kandong.reading.ocr import pipeline_digest_parts, shared_ocr
 from kandong.reading.quads import overlap_shares, part_of_quad, quad_size, upright_boxes
-from kandong.reading.report import Box, Character, Correction, ImageReading, InjectionMark, ReadReport, TextLine
+from kandong.reading.report import (
+    Box,
+    Character,
+    Correction,
+    ImageReading,
+    InjectionMark,
+    PlacedNumber,
+    ReadReport,
+    TextLine,
+)
 from kandong.types import Picture
 
 # Raised by hand when the same pixels may give another result.
 PIPELINE_VERSION: Final = 1
-MAX_LINES: Final = 2_000
 # A line is marked when it is less sure than this as a whole, or in any one character.
 LOW_CONF: Final = 0.85
 LOW_CHARACTER_CONF: Final = 0.5
+# A number counts as verified by OCR when each of its characters is at least this sure.
+SURE_NUMBER_CONF: Final = 0.8
 _CODE_SHARE: Final = 0.7
 _KEPT_READINGS: Final = 128
 # Width of a glyph by the height of its line's box.
@@ -70,8 +81,7 @@ def pipeline_digest() -> str:
 def _read(picture: Picture) -> ImageReading:
     page = read_lines(picture.rgb, shared_ocr())
     codes, has_more_codes = find_codes(picture.rgb)
-    outside = _outside_codes(page.lines, codes)
-    found = outside[:MAX_LINES]
+    found = _outside_codes(page.lines, codes)
     is_simplified = is_simplified_print([line.raw.text for line in found])
     size = picture.width_px, picture.height_px
     lines = tuple(_text_line(f"L{n}", line, is_simplified, size) for n, line in enumerate(found, start=1))
@@ -82,12 +92,24 @@ def _read(picture: Picture) -> ImageReading:
         height_px=picture.height_px,
         sha256=picture.digest,
         full_text="\n".join(line.text for line in lines),
-        truncated=has_more_codes or len(outside) > len(found),
+        truncated=has_more_codes or page.is_cut,
         rotated_degrees=(360 - 90 * page.quarter_turns) % 360,
         lines=lines,
         codes=tuple(codes),
+        numbers=_placed_numbers(lines),
         injection=tuple(InjectionMark(lines[number].id, pattern) for number, pattern in marks),
     )
+
+
+def _placed_numbers(lines: Sequence[TextLine]) -> tuple[PlacedNumber, ...]:
+    """Find the numbers of the lines, each with its line and the box around its characters."""
+    placed = []
+    for line, numbers in zip(lines, find_numbers_in_lines([line.text for line in lines]), strict=True):
+        for number in numbers:
+            conf = line.conf_of(*number.span)
+            verified_by = ("ocr",) if conf >= SURE_NUMBER_CONF else ()
+            placed.append(PlacedNumber(number, line.id, line.box_of(*number.span), conf, verified_by))
+    return tuple(placed)
 
 
 def _outside_codes(lines: Sequence[FoundLine], codes: Sequence[Code]) -> list[FoundLine]:

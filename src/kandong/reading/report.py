@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kandong.reading.codes import Code
+from kandong.reading.numbers import FoundNumber
 
 Box = tuple[int, int, int, int]
 
@@ -75,6 +76,20 @@ class InjectionMark:
 
 
 @dataclass(frozen=True)
+class PlacedNumber:
+    """A number and where it stands: its line, the box around its characters, and the least sure of these.
+
+    ``verified_by`` names what agrees on it: ("ocr",) where every character was read surely, else nothing yet.
+    """
+
+    number: FoundNumber
+    line_id: str
+    box: Box
+    conf: float
+    verified_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ImageReading:
     """Everything that was read in one picture.
 
@@ -91,6 +106,7 @@ class ImageReading:
     rotated_degrees: int
     lines: tuple[TextLine, ...]
     codes: tuple[Code, ...]
+    numbers: tuple[PlacedNumber, ...]
     injection: tuple[InjectionMark, ...]
 
     def line(self, line_id: str) -> TextLine:
@@ -114,6 +130,7 @@ class ImageReading:
             "codes": [
                 {"type": code.type, "text": code.text, "host": code.host, "box": list(code.box)} for code in self.codes
             ],
+            "numbers": [number_to_dict(number) for number in self.numbers],
             "injection": [{"line_id": mark.line_id, "pattern": mark.pattern} for mark in self.injection],
         }
 
@@ -127,6 +144,16 @@ class ReadReport:
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form."""
         return {"images": [image.to_dict() for image in self.images]}
+
+
+def number_to_dict(placed: PlacedNumber) -> dict[str, Any]:
+    """Give the JSON form of a number."""
+    return placed.number.to_dict() | {
+        "line_id": placed.line_id,
+        "box": list(placed.box),
+        "conf": placed.conf,
+        "verified_by": list(placed.verified_by),
+    }
 
 
 def line_to_dict(line: TextLine) -> dict[str, Any]:

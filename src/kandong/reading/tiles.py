@@ -79,6 +79,8 @@ def plan_bands(rgb: Rgb) -> list[Band]:
 
 def row_ink(rgb: Rgb) -> NDArray[np.int32]:
     """Count for each row the pixels whose brightness differs clearly from their left neighbour's."""
+    if rgb.shape[1] < 2:
+        return np.zeros(len(rgb), dtype=np.int32)
     gray: Any = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     steps = cv2.absdiff(gray[:, 1:], gray[:, :-1]) > _INK_LEVELS
     return np.asarray(steps.sum(axis=1), dtype=np.int32)

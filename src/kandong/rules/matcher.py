@@ -19,6 +19,8 @@ MAX_FINDS = 100
 _MAX_GAP_CHARACTERS = 3
 _MIN_SPACED_GAPS = 2
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+")
+# Chinese punctuation is no disguise.
+_ORDINARY_PUNCTUATION = str.maketrans("：，！？；（）￥", ":,!?;()¥")
 _CLAUSE_ENDS = frozenset("，。！？；：、,!?;:\n")
 
 
@@ -35,7 +37,7 @@ class Found:
     @property
     def is_disguised(self) -> bool:
         """Tell whether the spelling is not the term itself."""
-        return self.quote.casefold() != self.term
+        return self.quote.translate(_ORDINARY_PUNCTUATION).casefold() != self.term
 
 
 class SearchedText:
@@ -48,6 +50,7 @@ class SearchedText:
         self._starts = [start for start, _ in self._sentences]
         self._sentence_views: dict[int, View] = {}
         self._present: dict[tuple[int, str], bool] = {}
+        self._anywhere: dict[str, bool] = {}
         self._spans: dict[tuple[int, str], list[tuple[int, int]]] = {}
 
     def find(self, rule: Rule, *, in_ads: bool, source: str = "post_text") -> list[Found]:
@@ -74,12 +77,9 @@ class SearchedText:
 
     def has(self, pattern: Pattern) -> bool:
         """Tell whether a pattern is anywhere in the text."""
-        return pattern.is_in(self.views.plain)
-
-    def sentence_at(self, position: int) -> str:
-        """Give the sentence around a character."""
-        start, end = self._sentences[self._sentence_index(position)]
-        return self.text[start:end]
+        if pattern.source not in self._anywhere:
+            self._anywhere[pattern.source] = pattern.is_in(self.views.plain)
+        return self._anywhere[pattern.source]
 
     def _find_match(self, match: Match) -> Iterator[Found]:
         if match.words is not None:

@@ -35,6 +35,7 @@ EngineState = Literal["starting", "ready", "restarting", "unavailable", "failed"
 _MAX_IPC_PATH_BYTES = 100  # sockaddr_un holds 108 on Linux, 104 on macOS
 _FOLDER_PREFIX = "kandong-engine-"
 _STALE_AFTER_S = 24 * 3600
+_SILENT_AFTER_S = 60
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 
 
@@ -60,6 +61,7 @@ class StateFile(msgspec.Struct, frozen=True):
     generation: int = 0
     endpoint: str | None = None
     keys: Keys | None = None
+    supervisor_id: int | None = None
     num_restarts: int = 0
     retry_at_s: float | None = None
     error: dict[str, Any] | None = None
@@ -92,11 +94,26 @@ def make_private_folder() -> Path:
 
 
 def _remove_stale_folders(root: Path) -> None:
-    """Remove folders of supervisors that were killed: those whose pulse stopped long ago."""
-    for state in root.glob(f"{_FOLDER_PREFIX}*/engine.json"):
+    """Remove folders of supervisors that were killed: no pulse, and no such process, or for a day no pulse."""
+    for path in root.glob(f"{_FOLDER_PREFIX}*/engine.json"):
         with contextlib.suppress(OSError):
-            if time.time() - state.stat().st_mtime > _STALE_AFTER_S:
-                shutil.rmtree(state.parent, ignore_errors=True)
+            silence_s = time.time() - path.stat().st_mtime
+            # A process of another container is not seen, but has a pulse.
+            if silence_s > _STALE_AFTER_S or (silence_s > _SILENT_AFTER_S and _is_dead(read_state(path.parent))):
+                shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _is_dead(state: StateFile | None) -> bool:
+    """Whether the supervisor is surely gone."""
+    if os.name != "posix" or state is None or state.supervisor_id is None:
+        return False
+    try:
+        os.kill(state.supervisor_id, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def check_private_folder(folder: Path) -> None:

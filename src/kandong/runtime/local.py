@@ -50,6 +50,7 @@ class Kandong:
         num_threads: int | None = None,
         context_tokens: int = 32_768,
         kv_cache_bytes: int | None = None,
+        prefix_cache_bytes: int = EngineOptions.prefix_cache_bytes,
         convert: bool = True,
         keep_features: bool = True,
         process: bool = False,
@@ -60,6 +61,9 @@ class Kandong:
         A checkpoint is converted once, into the cache folder, and mapped from there at later starts; with ``convert``
         False nothing is written, and the weights are quantised in memory each time. With ``keep_features`` what the
         model saw of a picture is kept in the cache folder, so that later starts need not look at it again.
+
+        Keys and values get ``kv_cache_bytes`` (one context, or a quarter of the free memory), of which
+        ``prefix_cache_bytes`` may keep what was computed for ended answers: more for many conversations at once.
 
         With ``process`` the engine runs in a process of its own, which is started again if it dies; see ``close``.
 
@@ -72,6 +76,7 @@ class Kandong:
             num_threads=_at_least(num_threads, 1, "num_threads"),
             context_tokens=_at_least(context_tokens, 64, "context_tokens") or 0,
             kv_cache_bytes=_at_least(kv_cache_bytes, 1, "kv_cache_bytes"),
+            prefix_cache_bytes=_at_least(prefix_cache_bytes, 0, "prefix_cache_bytes") or 0,
             feature_folder=features_folder() if keep_features else None,
         )
         say = report or (lambda _: None)

@@ -98,9 +98,11 @@ class Rejected(_Message):
 
 
 class Status(_Message):
-    """How the process is. ``step_ms`` is how long the engine's step under way has lasted, 0 between steps.
+    """How the process is.
 
-    ``about`` are facts about the loaded engine, as ``worker_engine.py`` gives them.
+    ``loading`` says what it does before it has an engine, and is empty from then on. ``step_ms`` is how long the
+    engine's step under way has lasted, 0 between steps. ``about`` are facts about the loaded engine, as
+    ``worker_engine.py`` gives them.
     """
 
     state: WorkerState

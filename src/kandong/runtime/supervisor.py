@@ -224,9 +224,11 @@ class Supervisor:
                 if isinstance(message, Status):
                     heard = time.monotonic()
                     self._take_status(message, endpoint)
+                    if message.state == "draining" and message.loading:
+                        self._kill()  # it has begun nothing that it could finish
             if self._stop_within_s is not None and kill_at is None:
                 kill_at = now + self._stop_within_s + 2.0
-                self._ask_to_drain(process, life)
+                self._ask_to_drain(life)
             if self._is_hung(heard, started) or (kill_at is not None and now >= kill_at):
                 self._kill()
 
@@ -250,12 +252,11 @@ class Supervisor:
             return now - heard > silence_s or now - started > self._options.load_s
         return now - heard > self._options.heartbeat_s or status.step_ms > self._options.max_step_s * 1e3
 
-    def _ask_to_drain(self, process: subprocess.Popen[bytes], life: Life) -> None:
+    def _ask_to_drain(self, life: Life) -> None:
         assert self._stop_within_s is not None
         life.queue(Drain(self._stop_within_s))
+        life.queue(Ping())
         life.flush()
-        if self._status is None or self._status.state == "loading":
-            process.kill()  # there is nothing to finish
 
     def _kill(self) -> None:
         process = self._process
@@ -282,6 +283,7 @@ class Supervisor:
                 generation=self._num_starts,
                 endpoint=endpoint,
                 keys=self._keys,
+                supervisor_id=os.getpid(),
                 num_restarts=max(0, self._num_starts - 1),
                 retry_at_s=retry_at_s,
                 error=error,

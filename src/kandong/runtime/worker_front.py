@@ -165,14 +165,14 @@ class Front:
 
     def status(self) -> Status:
         """Tell how the process is, without asking the engine anything."""
-        loop, state = self.loop, "loading"
-        if loop is not None:
-            state = "ready" if self._inbox.drain_until is None else "draining"
+        loop = self.loop
+        state: WorkerState = "loading" if loop is None else "ready"
+        if self._inbox.drain_until is not None:
+            state = "draining"
         started = loop.step_started if loop else None
         now = time.monotonic()
-        checked: WorkerState = state  # type: ignore[assignment]
         return Status(
-            state=checked,
+            state=state,
             generation=self._generation,
             process_id=os.getpid(),
             uptime_s=now - self._started,

@@ -8,6 +8,7 @@ nothing tells which price it goes with; 低至5折, 3件8折 and 5折起 are no 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -87,8 +88,8 @@ def _unambiguous(lines: Sequence[TextLine]) -> list[_Found]:
     for number, line in enumerate(lines):
         for one in _amounts(number, line):
             found.setdefault((one.label, *one.place), one)
-    labels = [one.label for one in found.values()]
-    return [one for one in found.values() if labels.count(one.label) == 1]
+    num_found = Counter(one.label for one in found.values())
+    return [one for one in found.values() if num_found[one.label] == 1]
 
 
 def _amounts(number: int, line: TextLine) -> Iterator[_Found]:

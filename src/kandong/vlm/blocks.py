@@ -22,8 +22,13 @@ def num_blocks_for(num_tokens: int, block_tokens: int) -> int:
 class BlockPool:
     """Blocks 0 … ``num_blocks`` - 1. Not thread-safe: the engine's thread owns it."""
 
-    def __init__(self, num_blocks: int) -> None:
+    def __init__(self, num_blocks: int, max_idle: int | None = None) -> None:
+        """Begin with all blocks free; at most ``max_idle`` stay findable while nobody uses them.
+
+        So what is kept for later takes no more memory than that, while answers may use all blocks there are.
+        """
         self.num_blocks = num_blocks
+        self._max_idle = num_blocks if max_idle is None else max_idle
         self.num_evicted = 0
         # The end is taken first: low numbers are used again and again, high ones stay untouched memory.
         self._free = list(range(num_blocks - 1, -1, -1))
@@ -100,12 +105,17 @@ class BlockPool:
                 self._free.append(block)
             else:
                 self._idle[block] = None
+        self._shrink_idle(self._max_idle)
 
     def forget_idle(self) -> None:
         """Drop everything findable that nobody uses."""
-        while self._idle:
+        self._shrink_idle(0)
+
+    def _shrink_idle(self, num_kept: int) -> None:
+        while len(self._idle) > num_kept:
             block, _ = self._idle.popitem(last=False)
             self._forget(block)
+            self.num_evicted += 1
             self._free.append(block)
 
     def _forget(self, block: int) -> None:
@@ -127,6 +137,7 @@ class BlockPool:
         unused = {block for block, count in enumerate(users) if not count}
         assert free | idle == unused, "an unused block is neither free nor idle"
         assert not free & idle, "a block is free and idle"
+        assert len(idle) <= self._max_idle, "more is kept than may be"
         assert all(self._hash_of[block] is None for block in free), "a free block is findable"
         assert all(self._hash_of[block] is not None for block in idle), "an idle block cannot be found"
         index = {key: block for block, key in enumerate(self._hash_of) if key is not None}

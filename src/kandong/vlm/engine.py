@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kandong.errors import DeadlineExceededError, InputError
+from kandong.errors import DeadlineExceededError, InputError, ResourceError
 from kandong.types import PictureRef
 from kandong.vlm.blocks import BlockPool
 from kandong.vlm.costs import CostModel
@@ -42,6 +42,7 @@ from kandong.vlm.sequence import SequenceState, Ticket
 from kandong.vlm.telemetry import Telemetry
 
 Events = list[tuple[str, Event]]
+_MEMORY_WORDS = ("bad_alloc", "bad alloc", "allocate memory", "not enough memory", "out of memory")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class EngineOptions:
     """How a model is loaded and run. ``None`` leaves the choice to the machine or the checkpoint.
 
     ``kv_cache_bytes`` defaults to room for one context, or a quarter of the free memory if that is less.
-    ``feature_folder`` keeps pictures' features over restarts.
+    Answers may use all of it; what is kept of ended ones, so that their prompts need not be computed again, takes
+    ``prefix_cache_bytes`` of it at most. ``feature_folder`` keeps pictures' features over restarts.
     """
 
     precision: Precision = Precision.AUTO
@@ -57,6 +59,7 @@ class EngineOptions:
     num_threads: int | None = None
     context_tokens: int = 32_768
     kv_cache_bytes: int | None = None
+    prefix_cache_bytes: int = 768 * 2**20
     prefill_chunk_tokens: int = 1_024
     max_running: int = 16
     max_queued: int = 64
@@ -81,6 +84,7 @@ class Engine:
         if not isinstance(source, LoadedModel):
             wanted = LoadingOptions(o.precision, o.compute, o.num_threads, o.context_tokens, o.kv_cache_bytes)
             source = load_model(source, wanted, report or (lambda _: None))
+        source.claim(self)
         self.model = source
         self.config, self.numerics, self.prompts = source.config, source.numerics, source.prompts
         self.context_tokens, self.load_ms = source.context_tokens, source.load_ms
@@ -94,8 +98,10 @@ class Engine:
             disk_bytes=o.feature_disk_bytes,
             exact=self.numerics.kv_cache == "f32",
         )
+        max_idle = o.prefix_cache_bytes // source.block_bytes if source.block_bytes else None
+        pool = BlockPool(source.num_blocks, max_idle)
         self.pictures = PictureWork(source.tower, self.config, cache)
-        self.language = LanguageWork(source.decoder, BlockPool(source.num_blocks), self.scheduler)
+        self.language = LanguageWork(source.decoder, pool, self.scheduler)
         self._events: Events = []
         self._counts = Telemetry()
         self._lock = threading.RLock()
@@ -213,10 +219,13 @@ class Engine:
             # What was let in or has ended is told before the next piece of work begins.
             if not self._events:
                 turn = self.scheduler.next_turn()
-                if isinstance(turn, VisionTurn):
-                    self._see(turn)
-                elif turn is not None:
-                    self._write(turn)
+                try:
+                    if isinstance(turn, VisionTurn):
+                        self._see(turn)
+                    elif turn is not None:
+                        self._write(turn)
+                except (MemoryError, RuntimeError) as error:
+                    self._fail_for_memory(turn, error)
             return self._take_events()
 
     def telemetry(self) -> dict[str, float]:
@@ -305,6 +314,21 @@ class Engine:
         self.language.publish(sequence)
         if sequence.finish_reason is not None:
             self._end(sequence, sequence.answer())
+
+    def _fail_for_memory(self, turn: VisionTurn | LanguageTurn | None, error: Exception) -> None:
+        """End the requests of a turn for which there was no memory; the others go on. Any other error is raised again.
+
+        OpenVINO tells of memory that it could not get by a plain ``RuntimeError``.
+        """
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _MEMORY_WORDS):
+            raise error
+        assert turn is not None, "no memory for nothing"
+        for sequence in turn.sequences:
+            failure = ResourceError(
+                "The machine has not enough memory for this step.",
+                hint="Use fewer or smaller pictures, or end other programs.",
+            )
+            self._end(sequence, Failed(failure))
 
     def _supersede_warm_ups(self, newcomer: SequenceState) -> None:
         """A question makes the warming of its own pictures needless: it does that work itself, at its own rank."""

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -93,7 +93,10 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Everything that answers need. ``held`` keeps alive what compiled graphs go on reading."""
+    """Everything that answers need. ``held`` keeps alive what compiled graphs go on reading.
+
+    A model belongs to one engine: two would keep books of their own about the same blocks.
+    """
 
     config: ModelConfig
     numerics: Numerics
@@ -105,7 +108,14 @@ class LoadedModel:
     context_tokens: int
     pipeline: str
     load_ms: float
+    block_bytes: int | None = None
     held: object = None
+    _owners: list[object] = field(default_factory=list, repr=False)
+
+    def claim(self, owner: object) -> None:
+        """Take the model for an engine. Errors: ``AssertionError`` if another one has it."""
+        assert not self._owners, "a loaded model belongs to one engine"
+        self._owners.append(owner)
 
 
 def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> LoadedModel:
@@ -137,6 +147,7 @@ def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> 
         context_tokens=min(context_tokens, num_blocks * BLOCK_TOKENS),
         pipeline=_pipeline(opened.identity, opened.numerics),
         load_ms=(time.perf_counter() - started) * 1e3,
+        block_bytes=parts.decoder.cache.block_bytes,
         held=opened.weights,
     )
 

@@ -40,6 +40,11 @@ class VisionTurn:
     sequence: SequenceState
     picture: int
 
+    @property
+    def sequences(self) -> list[SequenceState]:
+        """Those whose turn it is."""
+        return [self.sequence]
+
 
 @dataclass(frozen=True)
 class LanguageTurn:
@@ -47,6 +52,11 @@ class LanguageTurn:
 
     decoding: list[SequenceState]
     prefilling: list[tuple[SequenceState, int]]
+
+    @property
+    def sequences(self) -> list[SequenceState]:
+        """Those whose turn it is."""
+        return [*self.decoding, *(sequence for sequence, _ in self.prefilling)]
 
 
 Turn = VisionTurn | LanguageTurn

@@ -156,11 +156,14 @@ class SequenceState:
         self.blocks += blocks
         self.num_computed += len(blocks) * BLOCK_TOKENS
         self._num_published = max(self._num_published, len(self.blocks))
-        self.tally.cached += len(blocks) * BLOCK_TOKENS
+        # What a sequence finds again after preemption is its own.
+        if not self.tally.preemptions:
+            self.tally.cached += len(blocks) * BLOCK_TOKENS
 
     def unpublished(self) -> list[tuple[int, bytes]]:
         """Give computed full blocks that nobody can find yet, each with its hash, once."""
-        num_full = self.num_computed // BLOCK_TOKENS
+        # A draft may have been computed beyond the token that ended the answer.
+        num_full = min(self.num_computed, len(self.tokens)) // BLOCK_TOKENS
         hashes = self.block_hashes(num_full)
         fresh = [(self.blocks[i], hashes[i]) for i in range(self._num_published, num_full)]
         self._num_published = max(self._num_published, num_full)

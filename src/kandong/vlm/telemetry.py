@@ -59,6 +59,7 @@ class Telemetry:
             self.num_drafted_tokens += event.counts.num_drafted_tokens
             self.num_accepted_tokens += event.counts.num_accepted_tokens
             self.num_forced_tokens += event.counts.num_forced_tokens
+            self.num_preemptions += event.counts.num_preemptions
             self.queue_ms += event.timings.queue_ms
 
     def snapshot(self) -> dict[str, float]:

@@ -1,0 +1,54 @@
+"""Makes cards of every kind by seed, and writes sets of them.
+
+Owns: the list of kinds. Must not know: layouts, wear.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+from bench.cards import layouts, screens, wear
+from bench.cards.truth import Card
+
+_MAKERS: dict[str, Callable[[Random, int], Card]] = {
+    "poster": layouts.poster,
+    "chat": screens.chat,
+    "rotated": lambda rng, seed: wear.turned(layouts.poster(rng, seed, "rotated"), rng),
+    "noise": lambda rng, seed: wear.photographed(layouts.poster(rng, seed, "noise"), rng),
+    "blur": lambda rng, seed: wear.blurred(layouts.poster(rng, seed, "blur"), rng),
+    "jpeg": lambda rng, seed: wear.compressed(layouts.poster(rng, seed, "jpeg"), rng),
+    "long": screens.long,
+    "table": layouts.table,
+    "two_columns": layouts.two_columns,
+    "small_print": layouts.small_print,
+    "strike_through": layouts.struck,
+    "faint": layouts.faint,
+}
+KINDS = tuple(_MAKERS)
+CLEAN_KINDS = ("poster", "chat")
+
+
+def make_card(kind: str, seed: int) -> Card:
+    """Draw one card. Errors: ``KeyError`` for an unknown kind, ``FontMissingError``."""
+    return _MAKERS[kind](Random(f"{kind} {seed}"), seed)
+
+
+def make_cards(num_cards: int, seed: int = 1, kinds: tuple[str, ...] = KINDS) -> Iterator[Card]:
+    """Draw so many cards, all kinds in turn; sets of different seeds have no card in common."""
+    for i in range(num_cards):
+        yield make_card(kinds[i % len(kinds)], seed * 1_000_000 + i // len(kinds))
+
+
+def write_cards(folder: Path, cards: Iterator[Card]) -> int:
+    """Write each card as PNG with its truth as JSON beside it; gives how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    num_written = 0
+    for card in cards:
+        card.image.save(folder / f"{card.name}.png", compress_level=1)
+        text = json.dumps(card.to_dict(), ensure_ascii=False, indent=1)
+        (folder / f"{card.name}.json").write_text(text + "\n", encoding="utf-8")
+        num_written += 1
+    return num_written

@@ -1,0 +1,86 @@
+"""docs/quality.md from the JSON that the quality measurements left in bench/results.
+
+Owns: the page's words and tables. Must not know: how anything was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent.parent / "bench" / "results"
+_OURS, _PLAIN = "kandong", "rapidocr"
+_RATES = (("cer", "wrong characters"), ("line_exact", "lines exact"), ("number_exact", "numbers exact"))
+_COUNTS = (
+    ("num_silently_wrong_numbers", "numbers silently wrong"),
+    ("num_lost_lines", "lines lost"),
+    ("num_doubled_lines", "lines doubled"),
+    ("num_invented_lines", "lines invented"),
+)
+
+
+def quality_page(results: Path = RESULTS) -> str:
+    """Give the page; what was not measured yet is said to be so."""
+    parts = ["# Quality\n"]
+    reading, rules = results / "quality.json", results / "rules.json"
+    parts += _reading(json.loads(reading.read_text("utf-8"))) if reading.is_file() else ["Reading: not measured yet.\n"]
+    if rules.is_file():
+        parts += _rules(json.loads(rules.read_text("utf-8")))
+    return "\n".join(parts)
+
+
+def _reading(data: dict[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in data["versions"].items())
+    asked, done = data["num_cards_asked"], data["num_cards"]
+    ended = (
+        "" if asked == done else f" The run was ended after {done} of {asked} cards; all counts are of those {done}."
+    )
+    head = f"""## Reading
+
+Kandong (K) beside RapidOCR with its defaults (R), same weights, same runtime, the same {done} generated cards in one
+run, whoever goes first changing from card to card. `{data["command"]}`, {data["date"]}, {data["processor"]},
+{data["num_cores"]} cores, Python {data["python"]}, {versions}.{ended}
+
+Wrong characters: edits between the whole texts in reading order, by true characters; spaces and full width do not
+count. A number is exact if the same parser finds its kind and value in the line read in its place. Silently wrong: the
+line was read, the number is not exact, and neither the tool marked the line nor was its confidence below 0.85. Seconds
+are medians, on a machine that did other work too; the ratio is the median of the ratios card by card. Generated cards
+are cleaner than life: the figures compare tools, they do not promise the same on photographs.
+"""
+    names = "".join(f" {name} K | R |" for _, name in _RATES)
+    lines = [f"| kind | cards |{names} s K | R | ratio |", "|---|---|" + "---|" * 9]
+    for row in data["rows"]:
+        ours, plain = row["tools"][_OURS], row["tools"][_PLAIN]
+        cells = "".join(f" {100 * ours[key]:.2f} % | {100 * plain[key]:.2f} % |" for key, _ in _RATES)
+        seconds = f" {ours['median_s']:.2f} | {plain['median_s']:.2f} | {row['time_ratio']:.2f} |"
+        lines.append(f"| {row['kind']} | {row['num_cards']} |{cells}{seconds}")
+    names = "".join(f" {name} K | R |" for _, name in _COUNTS)
+    lines += ["", f"| kind | lines | numbers |{names}", "|---|---|---|" + "---|" * 8]
+    for row in data["rows"]:
+        ours, plain = row["tools"][_OURS], row["tools"][_PLAIN]
+        cells = "".join(f" {ours[key]} | {plain[key]} |" for key, _ in _COUNTS)
+        lines.append(f"| {row['kind']} | {ours['num_lines']} | {ours['num_numbers']} |{cells}")
+    whole = data["rows"][-1]["tools"][_OURS]
+    lines.append(f"\nQR codes read: {whole['num_read_codes']} of {whole['num_codes']} (RapidOCR reads none).\n")
+    return [head, "\n".join(lines)]
+
+
+def _rules(data: Any) -> list[str]:
+    """Show precision and recall: a plain list of rules, or the same for several parts of the sentences."""
+    if isinstance(data, list):
+        return ["## Rules\n", _rule_table(data)]
+    parts = [f"## Rules\n\n`{data['command']}`\n"]
+    for part in data["parts"]:
+        head = f"### {part['part']}: {part['num_sentences']} sentences, {part['num_innocent']} of them innocent\n"
+        whole = f"Precision {part['precision']:.3f}, recall {part['recall']:.3f}.\n"
+        parts += [head, whole, _rule_table(part["rules"])]
+    return parts
+
+
+def _rule_table(rules: list[dict[str, Any]]) -> str:
+    rows = ["| rule | n | precision | recall |", "|---|---|---|---|"]
+    for rule in rules:
+        shares = ("–" if rule[key] is None else f"{rule[key]:.3f}" for key in ("precision", "recall"))
+        rows.append(f"| {rule['rule']} | {rule['n']} | {' | '.join(shares)} |")
+    return "\n".join(rows) + "\n"
