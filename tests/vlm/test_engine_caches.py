@@ -38,7 +38,9 @@ def answer_of(engine: Engine, request: Request) -> Answer:
 @pytest.mark.parametrize("precision", ["f32", "int8"])
 def test_after_a_restart_no_picture_is_seen_again_and_the_answer_is_the_same(tmp_path: Path, precision: str) -> None:
     request = golden_request("two_pictures", SAMPLING)
-    first = answer_of(fresh_engine(tmp_path, precision), request)
+    first_engine = fresh_engine(tmp_path, precision)
+    first = answer_of(first_engine, request)
+    first_engine.pictures.cache.flush()
     engine = fresh_engine(tmp_path, precision)
     second = answer_of(engine, request)
     assert [p.origin for p in first.pictures] == ["computed", "computed"]
@@ -55,7 +57,9 @@ def test_another_precision_finds_nothing(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
     request = golden_request("square", SAMPLING)
-    first = answer_of(fresh_engine(tmp_path), request)
+    first_engine = fresh_engine(tmp_path)
+    first = answer_of(first_engine, request)
+    first_engine.pictures.cache.flush()
     (path,) = tmp_path.rglob(f"*{SUFFIX}")
     content = bytearray(path.read_bytes())
     content[-5] ^= 0x40
@@ -65,6 +69,7 @@ def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
     assert second.pictures[0].origin == "computed"
     assert second.token_ids == first.token_ids
     assert engine.telemetry()["num_feature_damaged"] == 1
+    engine.pictures.cache.flush()
     assert answer_of(fresh_engine(tmp_path), request).pictures[0].origin == "disk"
 
 

@@ -22,9 +22,18 @@ def some(seed: int = 0, num_tokens: int = 6) -> VisionFeatures:
     return VisionFeatures(merged, random.standard_normal((3, num_tokens, 8)).astype(np.float32))
 
 
+class FlushedCache(FeatureCache):
+    """A cache whose files are there when ``put`` returns."""
+
+    def put(self, key: FeatureKey, features: VisionFeatures) -> VisionFeatures:
+        kept = super().put(key, features)
+        self.flush()
+        return kept
+
+
 def cache(folder: Path | None = None, **options: object) -> FeatureCache:
     settings: dict[str, object] = {"memory_bytes": MEBIBYTE, "disk_bytes": MEBIBYTE, "folder": folder} | options
-    return FeatureCache(str(settings.pop("pipeline", "model a")), **settings)  # type: ignore[arg-type]
+    return FlushedCache(str(settings.pop("pipeline", "model a")), **settings)  # type: ignore[arg-type]
 
 
 def files(folder: Path) -> list[Path]:
@@ -116,6 +125,25 @@ def test_memory_and_disk_keep_to_their_budgets(tmp_path: Path) -> None:
     later = cache(tmp_path)
     assert [key in later for key in keys] == [False] * (6 - len(files(tmp_path))) + [True] * len(files(tmp_path))
     assert 1 <= len(files(tmp_path)) < 6
+
+
+def test_what_is_being_written_is_found_and_what_was_left_half_is_cleared(tmp_path: Path) -> None:
+    store = FeatureCache("model a", memory_bytes=0, folder=tmp_path, disk_bytes=MEBIBYTE)
+    half = tmp_path / "ab" / ".dead.part"
+    half.parent.mkdir()
+    half.write_bytes(b"half")
+    os.utime(half, (1, 1))
+    for i in range(20):
+        key = FeatureKey(f"{i:064x}", 4, 6)
+        kept = store.put(key, some(i))
+        assert key in store
+        found = store.get(key)
+        assert found is not None
+        assert found[1] == "disk"
+        np.testing.assert_array_equal(found[0].merged, kept.merged)
+    store.flush()
+    assert not half.exists()
+    assert len(files(tmp_path)) == 20
 
 
 def test_numbers_that_float16_cannot_hold_are_kept_whole() -> None:

@@ -5,6 +5,7 @@ prompts, graphs.
 
 A file is the SHA-256 of the rest, then safetensors: ``merged``, ``deepstack``, and the full key as metadata. Files are
 written beside their place and renamed, so a reader sees a whole file or none; several processes may share a folder.
+A thread of the cache's own writes them, so that no answer waits for a disk.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import hashlib
 import json
 import os
 import secrets
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +35,8 @@ FeatureSource = Literal["computed", "memory", "disk", "prefix"]
 SUFFIX = ".features"
 _DIGEST_BYTES = 32
 _HEADER_PAD_BYTES = 8
+_PART_SUFFIX = ".part"
+_STALE_AFTER_S = 3600
 
 
 class FeatureCache:
@@ -55,6 +61,9 @@ class FeatureCache:
         self._disk_budget = disk_bytes if folder is not None else 0
         self._folder = folder
         self._exact = exact
+        self._writer = ThreadPoolExecutor(1, "features") if self._disk_budget else None
+        self._being_written: dict[FeatureKey, Future[None]] = {}
+        self._count_lock = threading.Lock()
         self._kept: OrderedDict[FeatureKey, VisionFeatures] = OrderedDict()
         self.memory_bytes = 0
         self.counts = {"memory_hits": 0, "disk_hits": 0, "misses": 0, "damaged": 0, "write_failures": 0}
@@ -62,7 +71,7 @@ class FeatureCache:
     def __contains__(self, key: FeatureKey) -> bool:
         """Whether ``get`` may find it; a file on disk is not read for this."""
         path = self._path(key)
-        return key in self._kept or (path is not None and path.is_file())
+        return key in self._kept or key in self._being_written or (path is not None and path.is_file())
 
     def get(self, key: FeatureKey) -> tuple[VisionFeatures, FeatureSource] | None:
         """Find features, and say where. A damaged file is removed and counts as not there."""
@@ -81,8 +90,15 @@ class FeatureCache:
         """Keep a copy in memory and on disk; returns it, so that first and later answers use the same values."""
         kept = VisionFeatures(self._copy(features.merged), self._copy(features.deepstack))
         self._keep(key, kept)
-        self._write(key, kept)
+        if self._writer is not None:
+            self._being_written = {other: future for other, future in self._being_written.items() if not future.done()}
+            self._being_written[key] = self._writer.submit(self._write, key, kept)
         return kept
+
+    def flush(self) -> None:
+        """Wait until everything that was put is on the disk."""
+        for future in self._being_written.values():
+            future.result()
 
     def forget(self) -> None:
         """Empty the memory; the disk stays."""
@@ -122,6 +138,8 @@ class FeatureCache:
         path = self._path(key)
         if path is None:
             return None
+        if (future := self._being_written.get(key)) is not None:
+            future.result()
         try:
             content = path.read_bytes()
         except OSError:
@@ -150,19 +168,25 @@ class FeatureCache:
         body = save(tensors, metadata=self._metadata(key))
         if len(body) > self._disk_budget:
             return
-        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        part = path.with_name(f".{secrets.token_hex(8)}{_PART_SUFFIX}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             part.write_bytes(hashlib.sha256(body).digest() + body)
             part.replace(path)
             self._evict()
         except OSError:
-            self.counts["write_failures"] += 1
+            with self._count_lock:
+                self.counts["write_failures"] += 1
             with contextlib.suppress(OSError):
                 part.unlink()
 
     def _evict(self) -> None:
-        """Remove the longest unused files until the folder is within its budget."""
+        """Remove the longest unused files until the folder is within its budget, and what a dead process left half."""
+        assert self._folder is not None
+        for part in self._folder.glob(f"??/.*{_PART_SUFFIX}"):
+            with contextlib.suppress(OSError):
+                if time.time() - part.stat().st_mtime > _STALE_AFTER_S:
+                    part.unlink()
         files = sorted(self._files(), key=lambda entry: entry[1])
         total = sum(size for _, _, size in files)
         for path, _, size in files:
