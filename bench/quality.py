@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.cards.fonts import FontMissingError
 from bench.cards.make import KINDS, make_card, make_cards
+from bench.quality_bars import Timing, bars, further_tile_s
 from bench.quality_metrics import Score, score
 from bench.readings import OURS, PLAIN, load_readings, read_all
 
@@ -32,18 +33,21 @@ def rates(total: Score) -> dict[str, Any]:
     """Give what the page shows, beside the counts."""
     return {
         "cer": round(total.num_wrong_characters / max(total.num_characters, 1), 5),
+        "cer_any_order": round(total.num_wrong_characters_any_order / max(total.num_characters, 1), 5),
         "line_exact": round(total.num_exact_lines / max(total.num_lines, 1), 5),
         "number_exact": round(total.num_exact_numbers / max(total.num_numbers, 1), 5),
         **vars(total),
     }
 
 
-def summed(readings: Path) -> list[dict[str, Any]]:
-    """Score a file of readings: a row for each kind, in the order of ``KINDS``, and one for all."""
+def summed(readings: Path) -> tuple[list[dict[str, Any]], list[Timing]]:
+    """Score a file of readings: a row for each kind, in the order of ``KINDS``, and one for all; times of each card."""
+    timings: list[Timing] = []
     totals: dict[str, dict[str, Score]] = {}
     times: dict[str, dict[str, list[float]]] = {}
     for kind, seed, by_tool in load_readings(readings):
         card = make_card(kind, seed)
+        timings.append(Timing(kind, *card.image.size, by_tool[OURS].took_s, by_tool[PLAIN].took_s))
         for row in (kind, "all"):
             for tool, reading in by_tool.items():
                 own = totals.setdefault(row, {})
@@ -60,12 +64,13 @@ def summed(readings: Path) -> list[dict[str, Any]]:
         pairs = zip(times[kind][OURS], times[kind][PLAIN], strict=True)
         ratio = round(statistics.median(a / b for a, b in pairs), 3)
         rows.append({"kind": kind, "num_cards": len(times[kind][OURS]), "time_ratio": ratio, "tools": tools})
-    return rows
+    return rows, timings
 
 
 def result(readings: Path, num_cards: int, seed: int) -> dict[str, Any]:
     """Give the whole result as JSON data, with what is needed to judge and repeat it."""
-    rows = summed(readings)
+    rows, timings = summed(readings)
+    tile_s = further_tile_s(timings)
     return {
         "date": datetime.datetime.fromtimestamp(readings.stat().st_mtime, datetime.UTC).date().isoformat(),
         "command": f"python -m bench.quality --cards {num_cards} --seed {seed}",
@@ -75,6 +80,8 @@ def result(readings: Path, num_cards: int, seed: int) -> dict[str, Any]:
         "num_cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "further_tile_s": None if tile_s is None else round(tile_s, 3),
+        "bars": bars(rows, timings),
         "rows": rows,
     }
 
@@ -98,12 +105,24 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def missed(found: list[dict[str, Any]]) -> str:
+    """Give the bars as text: how many are reached, then each that is missed."""
+    lines = [f"{sum(bar['is_reached'] for bar in found)} of {len(found)} bars reached"]
+    lines += [
+        f"missed: {bar['bar']}: {bar['measured']:g}, limit {bar['sense']} {bar['limit']:g}"
+        for bar in found
+        if not bar["is_reached"]
+    ]
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Run, print the table, write the JSON; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cards", type=int, default=240, help="how many cards, all kinds in turn (default 240)")
     parser.add_argument("--seed", type=int, default=2026, help="another seed gives other cards (default 2026)")
     parser.add_argument("--rescore", action="store_true", help="score the readings of the last run again")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
     parser.add_argument("--readings", type=Path, default=READINGS, help="where the readings are kept")
     options = parser.parse_args()
     try:
@@ -121,7 +140,8 @@ def main() -> int:
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(table(data["rows"]))
-    return 0
+    print(missed(data["bars"]))
+    return int(options.check and not all(bar["is_reached"] for bar in data["bars"]))
 
 
 if __name__ == "__main__":

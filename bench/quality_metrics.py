@@ -40,6 +40,7 @@ class Score:
     num_silently_wrong_numbers: int = 0
     num_codes: int = 0
     num_read_codes: int = 0
+    num_wrong_characters_any_order: int = 0  # edits within each group of lines that stand together, and lines invented
 
     def __add__(self, other: Score) -> Score:
         return Score(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -64,6 +65,7 @@ def score(card: Card, reading: Reading) -> Score:
         num_invented_lines=sum(place is None for place in belongs),
         num_codes=len(card.codes),
         num_read_codes=sum(code.text in reading.codes for code in card.codes),
+        num_wrong_characters_any_order=_wrong_in_any_order(card, reading, (true_boxes, read_boxes), belongs),
     )
     before = ""
     for i, line in enumerate(card.lines):
@@ -74,6 +76,29 @@ def score(card: Card, reading: Reading) -> Score:
         total += _score_line(line, parts, [reading.lines[j] for j in above], before, is_doubled)
         before = "".join(part.text for part in parts)
     return total
+
+
+def _wrong_in_any_order(
+    card: Card, reading: Reading, boxes: tuple[list[UprightBox], list[UprightBox]], belongs: list[int | None]
+) -> int:
+    """Count edits without regard to the order of lines.
+
+    A read line drawn over several true lines joins them to one group; within a group both sides go from left to right.
+    """
+    true_boxes, read_boxes = boxes
+    group = list(range(len(true_boxes)))
+    for box, place in zip(read_boxes, belongs, strict=True):
+        for i, other in enumerate(true_boxes):
+            if place is not None and group[i] != group[place] and _share(other, box) > _SAME_PLACE:
+                group = [group[place] if g == group[i] else g for g in group]
+    num_wrong = sum(len(folded(n.text)) for n, place in zip(reading.lines, belongs, strict=True) if place is None)
+    for key in set(group):
+        own = sorted((i for i, g in enumerate(group) if g == key), key=lambda i: true_boxes[i][0])
+        read = [j for j, place in enumerate(belongs) if place is not None and group[place] == key]
+        expected = "".join(folded(card.lines[i].text) for i in own)
+        text = "".join(folded(reading.lines[j].text) for j in sorted(read, key=lambda j: read_boxes[j][0]))
+        num_wrong += Levenshtein.distance(expected, text)
+    return num_wrong
 
 
 def _score_line(line: TrueLine, own: list[ReadLine], above: list[ReadLine], before: str, is_doubled: bool) -> Score:

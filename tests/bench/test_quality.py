@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from bench.cards.truth import Card, Point, TrueCode, TrueLine, TrueNumber
-from bench.quality import rates, table
+from bench.quality import missed, rates, table
 from bench.quality_metrics import Score, score
 from bench.readings import OURS, PLAIN, Reading, ReadLine
 from docs.quality_page import quality_page
@@ -46,7 +46,7 @@ def scored(*lines: ReadLine) -> Score:
 
 
 def test_a_perfect_reading_has_no_mistakes() -> None:
-    assert score(CARD, PERFECT) == Score(15, 0, 3, 3, 0, 0, 0, 1, 1, 0, 1, 1)
+    assert score(CARD, PERFECT) == Score(15, 0, 3, 3, 0, 0, 0, 1, 1, 0, 1, 1, 0)
 
 
 def test_an_empty_reading_loses_everything() -> None:
@@ -97,6 +97,18 @@ def test_wrong_order_costs_characters_and_full_width_does_not() -> None:
     assert scored(LINES[0], replace(LINES[1], text="原价 ３９９元"), LINES[2]).num_wrong_characters == 0
 
 
+def test_without_order_only_the_order_is_forgiven() -> None:
+    def wrong(*lines: ReadLine) -> int:
+        return scored(*lines).num_wrong_characters_any_order
+
+    assert wrong(LINES[2], LINES[0], LINES[1]) == 0
+    assert wrong(LINES[2], LINES[0], replace(LINES[1], text="原价339元")) == 1
+    assert wrong(LINES[2], LINES[1]) == 5
+    assert wrong(*LINES, ReadLine("水印", quad(300, 300), 0.9)) == 2
+    assert wrong(LINES[0], ReadLine("原价399元右边一栏", quad(10, 50, 490), 0.99)) == 0
+    assert wrong(LINES[0], ReadLine("右边一栏", quad(10, 50, 490), 0.99)) == 6
+
+
 def test_turned_cards_keep_their_lines_apart() -> None:
     def turned(points: Quad) -> Quad:
         a, b, c, d = ((x, y + 0.15 * x) for x, y in points)
@@ -116,6 +128,12 @@ def test_sums_and_rates() -> None:
     assert rates(Score())["cer"] == 0
 
 
+BARS = [
+    {"bar": "a", "measured": 0.5, "sense": "<=", "limit": 0.6, "is_reached": True},
+    {"bar": "b", "measured": 0.5, "sense": ">=", "limit": 0.97, "is_reached": False},
+]
+
+
 def result_of(score_of_ours: Score) -> dict[str, object]:
     tools = {OURS: rates(score_of_ours) | {"median_s": 0.5}, PLAIN: rates(Score()) | {"median_s": 0.6}}
     row = {"kind": "all", "num_cards": 7, "time_ratio": 0.83, "tools": tools}
@@ -126,7 +144,7 @@ def result_of(score_of_ours: Score) -> dict[str, object]:
         "num_cores": 2,
         "python": "3",
     }
-    return about | {"num_cards": 7, "num_cards_asked": 9, "versions": {"rapidocr": "3.10"}, "rows": [row]}
+    return about | {"num_cards": 7, "num_cards_asked": 9, "versions": {"rapidocr": "3.10"}, "rows": [row], "bars": BARS}
 
 
 def test_the_page_shows_what_the_json_says(tmp_path: Path) -> None:
@@ -134,9 +152,12 @@ def test_the_page_shows_what_the_json_says(tmp_path: Path) -> None:
     data = result_of(scored(LINES[0], LINES[1]))
     (tmp_path / "quality.json").write_text(json.dumps(data), "utf-8")
     page = quality_page(tmp_path)
-    assert "| all | 7 | 26.67 % | 0.00 % | 66.67 % |" in page
+    assert "| all | 7 | 26.67 % | 0.00 % | 26.67 % | 0.00 % | 66.67 % |" in page
+    assert "1 of 2 reached" in page
+    assert "| b | 0.5 | ≥ 0.97 | **missed** |" in page
     assert "ended after 7 of 9 cards" in page
     assert "all" in table(data["rows"])  # type: ignore[arg-type]
+    assert missed(BARS) == "1 of 2 bars reached\nmissed: b: 0.5, limit >= 0.97"
     rules = [{"rule": "AD9-3", "precision": 0.97, "recall": None, "n": 40}]
     (tmp_path / "rules.json").write_text(json.dumps(rules), "utf-8")
     assert "| AD9-3 | 40 | 0.970 | – |" in quality_page(tmp_path)
