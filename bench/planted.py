@@ -9,7 +9,6 @@ is the whole cost of an answer whose tokens a trained model would give.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -54,6 +53,6 @@ def planted(engine: Engine, request: Request, text: str) -> Iterator[Engine]:
     tokens = [*engine.prompts.encode_text(text), engine.config.eos_token_ids[0]]
     decoder = PlantedLanguageModel(engine.model.decoder, start, tokens)
     try:
-        yield Engine(dataclasses.replace(engine.model, decoder=decoder), engine.options)
+        yield Engine(engine.model.lent(decoder), engine.options)
     finally:
         engine.language.pool.forget_idle()

@@ -101,7 +101,9 @@ def test_a_planted_answer_that_is_not_kept_is_noticed(subject: Subject, monkeypa
 
 
 def test_a_planted_engine_leaves_no_wrong_prefix_behind(subject: Subject) -> None:
-    engine = Engine(subject.engine.model, subject.engine.options)
+    model = subject.engine.model
+    subject.engine.language.pool.forget_idle()
+    engine = Engine(model.lent(model.decoder), subject.engine.options)
     request = question(engine, [], prompts(1)[0], max_tokens=4)
     plain = ask(engine, request).answer
     with planted(engine, request, "好的") as other:

