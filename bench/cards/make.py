@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from bench.cards import layouts, screens, wear
+from bench.cards.sheet import SheetFullError
 from bench.cards.truth import Card
 
 _MAKERS: dict[str, Callable[[Random, int], Card]] = {
@@ -28,12 +29,22 @@ _MAKERS: dict[str, Callable[[Random, int], Card]] = {
     "faint": layouts.faint,
 }
 KINDS = tuple(_MAKERS)
+_MAX_ATTEMPTS = 20
 CLEAN_KINDS = ("poster", "chat")
 
 
 def make_card(kind: str, seed: int) -> Card:
-    """Draw one card. Errors: ``KeyError`` for an unknown kind, ``FontMissingError``."""
-    return _MAKERS[kind](Random(f"{kind} {seed}"), seed)
+    """Draw one card. Errors: ``KeyError`` for an unknown kind, ``FontMissingError``.
+
+    What chance makes too large for its sheet is drawn again by the next chance: as long as the seed, the same card.
+    """
+    make = _MAKERS[kind]
+    for attempt in range(_MAX_ATTEMPTS):
+        try:
+            return make(Random(f"{kind} {seed}" if not attempt else f"{kind} {seed} {attempt}"), seed)
+        except SheetFullError:
+            continue
+    raise SheetFullError(f"No card of the kind {kind} with seed {seed} fits its sheet.")
 
 
 def make_cards(num_cards: int, seed: int = 1, kinds: tuple[str, ...] = KINDS) -> Iterator[Card]:

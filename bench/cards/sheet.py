@@ -21,6 +21,10 @@ from bench.cards.truth import Card, Phrase, TrueCode, TrueLine
 Colour = tuple[int, int, int]
 
 
+class SheetFullError(ValueError):
+    """A phrase would reach over the edge of its sheet."""
+
+
 class Theme(NamedTuple):
     """Colours that go together: the ground from top to bottom, the ink, the ink of prices, that of small print."""
 
@@ -105,7 +109,7 @@ class Sheet:
         x0, y0 = min(b[0] for b in boxes), min(b[1] for b in boxes)
         x1, y1 = max(b[2] for b in boxes), max(b[3] for b in boxes)
         if not (x0 >= 0 and y0 >= 0 and x1 <= self.width_px and y1 <= self.height_px):
-            raise ValueError(f"{phrase.text!r} does not fit on the sheet")
+            raise SheetFullError(f"{phrase.text!r} does not fit on the sheet")
         is_struck = any(style.is_struck for _, style in pieces)
         quad = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
         self.lines.append(TrueLine(len(self.lines), phrase.text, quad, column, largest, phrase.numbers, is_struck))

@@ -176,3 +176,9 @@ def test_a_missing_font_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_number_may_stand_alone() -> None:
     assert number("5折", "discount", "5", "折").numbers[0].end == 2
+
+
+def test_a_card_that_chance_makes_too_large_is_drawn_again() -> None:
+    card = make_card("chat", 770_001_000_019)
+    assert card.lines
+    assert card.lines == make_card("chat", 770_001_000_019).lines
