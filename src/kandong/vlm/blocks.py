@@ -14,11 +14,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 
-def num_blocks_for(num_tokens: int, block_tokens: int) -> int:
-    """Number of blocks that hold so many tokens."""
-    return -(-num_tokens // block_tokens)
-
-
 class BlockPool:
     """Blocks 0 … ``num_blocks`` - 1. Not thread-safe: the engine's thread owns it."""
 

@@ -21,17 +21,16 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from kandong.vlm.plan import FeatureKey
+from kandong.vlm.request import PictureOrigin
 from kandong.vlm.vision import VisionFeatures
 
-FeatureSource = Literal["computed", "memory", "disk", "prefix"]
 SUFFIX = ".features"
 _DIGEST_BYTES = 32
 _HEADER_PAD_BYTES = 8
@@ -73,7 +72,7 @@ class FeatureCache:
         path = self._path(key)
         return key in self._kept or key in self._being_written or (path is not None and path.is_file())
 
-    def get(self, key: FeatureKey) -> tuple[VisionFeatures, FeatureSource] | None:
+    def get(self, key: FeatureKey) -> tuple[VisionFeatures, PictureOrigin] | None:
         """Find features, and say where. A damaged file is removed and counts as not there."""
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
@@ -214,6 +213,6 @@ def _metadata_of(body: bytes) -> dict[str, str] | None:
     try:
         header = json.loads(body[_HEADER_PAD_BYTES : _HEADER_PAD_BYTES + length])
         metadata = header["__metadata__"]
-    except (ValueError, KeyError, TypeError, SafetensorError):
+    except (ValueError, KeyError, TypeError):
         return None
     return metadata if isinstance(metadata, dict) else None

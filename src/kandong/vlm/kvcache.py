@@ -16,14 +16,13 @@ import openvino as ov
 
 from kandong.errors import ResourceError
 from kandong.vlm.attention import BLOCK_TOKENS
-from kandong.vlm.blocks import num_blocks_for as num_blocks_of
 
 _NUMPY_TYPES = {1: np.uint8, 2: np.uint16, 4: np.float32}
 
 
 def num_blocks_for(num_tokens: int) -> int:
     """Number of blocks that hold so many tokens."""
-    return num_blocks_of(num_tokens, BLOCK_TOKENS)
+    return -(-num_tokens // BLOCK_TOKENS)
 
 
 class KVCache:

@@ -5,7 +5,7 @@ Owns: the counters and their names. Must not know: who reads them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 from kandong.vlm.request import Answer, Cancelled, Event, Failed
 
@@ -31,7 +31,7 @@ class Telemetry:
     num_forced_tokens: int = 0
     language_ms: float = 0.0
     vision_ms: float = 0.0
-    queue_ms: float = field(default=0.0)
+    queue_ms: float = 0.0
 
     def count_step(self, num_sequences: int, num_tokens: int, seconds: float) -> None:
         """Count one run of the language model."""
