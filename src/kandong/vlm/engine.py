@@ -268,8 +268,7 @@ class Engine:
             self.language.find_prefix(sequence)
             is_seeing = sequence.missing_picture() is not None
             self._tell(sequence, self.pictures.progress(sequence) if is_seeing else _prefill_progress(sequence))
-        for sequence in self.scheduler.waiting:
-            position = self.scheduler.position(sequence)
+        for position, sequence in enumerate(self.scheduler.queue(), start=1):
             if sequence.announced_position != position:
                 sequence.announced_position = position
                 self._tell(sequence, Queued(position, self.scheduler.predicted_wait_ms(sequence)))

@@ -110,7 +110,7 @@ class Scheduler:
         one at a time, when nobody else is there.
         """
         admitted: list[SequenceState] = []
-        for sequence in sorted(self.waiting, key=self.rank):
+        for sequence in self.queue():
             if len(self.running) >= self._limits.max_running:
                 break
             if sequence.ticket.priority is Priority.WARM_UP and (self.running or not self._only_warm_ups()):
@@ -174,10 +174,9 @@ class Scheduler:
             priority = Priority.INTERACTIVE
         return int(priority), self._served_ms.get(ticket.client, 0.0), ticket.arrival
 
-    def position(self, sequence: SequenceState) -> int:
-        """Place in the queue, from 1."""
-        rank = self.rank(sequence)
-        return 1 + sum(self.rank(other) < rank for other in self.waiting if other is not sequence)
+    def queue(self) -> list[SequenceState]:
+        """Give those who wait, in the order of their turns."""
+        return sorted(self.waiting, key=self.rank)
 
     def predicted_wait_ms(self, sequence: SequenceState) -> float:
         """Predict when a sequence is admitted: all work before it, shared by as many as may run at once."""
