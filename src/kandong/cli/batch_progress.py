@@ -5,34 +5,19 @@ Owns: the bar on stderr. Must not know: what is done with a file.
 
 from __future__ import annotations
 
-from types import TracebackType
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from kandong.cli.bar import StderrBar
 
 
-class BatchProgress:
+class BatchProgress(StderrBar):
     """A bar on stderr while files are worked on; silent where stderr is no terminal, or for a single file."""
 
     def __init__(self, what: str, num_files: int) -> None:
-        console = Console(stderr=True)
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        if console.is_terminal and num_files > 1:
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-            self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+        text = TextColumn("{task.description}", markup=False)
+        super().__init__(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), is_wanted=num_files > 1)
+        if self._bar:
             self._task = self._bar.add_task(what, total=num_files)
-
-    def __enter__(self) -> BatchProgress:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def advance(self, name: str) -> None:
         """Count a file as done, and name it."""

@@ -6,45 +6,20 @@ Owns: the bar on a terminal, and one line for each finished file elsewhere. Must
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from kandong.cli.bar import StderrBar
 from kandong.models.pull import Watcher
 from kandong.models.sources import RemoteFile
 
 
-class PullProgress(Watcher):
+class PullProgress(StderrBar, Watcher):
     """Shows a pull on stderr."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        if console.is_terminal:
-            text = TextColumn("{task.description}", markup=False)
-            columns = (text, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=console, transient=True)
-
-    def __enter__(self) -> PullProgress:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+        text = TextColumn("{task.description}", markup=False)
+        super().__init__(text, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 
     def tell(self, text: str) -> None:
         """Show a line, above the bar if there is one."""
