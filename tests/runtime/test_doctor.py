@@ -58,7 +58,8 @@ def change_a_byte(path: Path) -> None:
 def test_a_healthy_installation_has_no_problem(home: Path) -> None:
     checks = found(str(GOLDEN / "tied"))
     assert list(checks) == [
-        "python", "openvino", "cpu", "numerics", "memory", "disk", "model", "conversion", "pictures", "ocr", "page",
+        "python", "openvino", "cpu", "numerics", "memory", "disk", "model", "conversion", "pictures", "ocr",
+        "ports", "page",
     ]  # fmt: skip
     assert not [c for c in checks.values() if c.status is Status.PROBLEM]
     assert all((c.remedy is None) == (c.status in (Status.OK, Status.ABSENT)) for c in checks.values())
@@ -252,3 +253,12 @@ def test_wrong_or_broken_openvino_is_told_with_all_the_rest(tmp_path: Path, vers
     assert "original, complete" in lines["model"]
     assert "cannot be told without OpenVINO" in lines["numerics"]
     assert "cannot be told without OpenVINO" in lines["conversion"]
+
+
+def test_a_machine_without_loopback_is_warned_about() -> None:
+    assert doctor.check_ports().status is Status.OK
+    # An address of documentation (RFC 5737), which no machine has.
+    check = doctor.check_ports("192.0.2.1")
+    assert check.status is Status.WARNING
+    assert check.remedy is not None
+    assert "loopback" in check.remedy

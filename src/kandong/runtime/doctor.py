@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import platform
 import shutil
+import socket
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ MIN_PYTHON = (3, 11)
 OPENVINO_MINOR = "2026.4"
 MODEL_CHECKS = frozenset({"model", "conversion"})
 _CARD = "cake.png"
+_PORT_WITHIN_S = 2.0
 _CARD_TEXT = "39元"
 _CARD_SIDE_PX = 256
 
@@ -70,6 +72,7 @@ def examine(model: str | None = None, *, verify: bool = False) -> list[Check]:
         check_conversion(state, verify=verify),
         check_pictures(),
         check_ocr(),
+        check_ports(),
         Check("page", Status.ABSENT, "not part of this version"),
     ]
 
@@ -245,6 +248,23 @@ def check_ocr() -> Check:
     if _CARD_TEXT not in reading.full_text:
         return Check("ocr", Status.PROBLEM, f"{found}, but not {_CARD_TEXT}", remedy)
     return Check("ocr", Status.OK, f"{found}, among them {_CARD_TEXT}")
+
+
+def check_ports(host: str = "127.0.0.1") -> Check:
+    """Open a free port of this machine and reach it: a process of its own for the engine may need that."""
+    try:
+        with socket.create_server((host, 0)) as server:
+            server.settimeout(_PORT_WITHIN_S)
+            port = int(server.getsockname()[1])
+            with socket.create_connection((host, port), timeout=_PORT_WITHIN_S), server.accept()[0]:
+                return Check("ports", Status.OK, f"a free port on {host} can be opened and reached")
+    except OSError as error:
+        return Check(
+            "ports",
+            Status.WARNING,
+            f"no port on {host} can be opened and reached ({type(error).__name__})",
+            "Allow programs to use loopback in the firewall or sandbox. Asking in one process works without.",
+        )
 
 
 def _nearest_existing(folder: Path) -> Path:
