@@ -1,0 +1,68 @@
+"""What handlers work with: one object of the long-lived parts, and who is asking.
+
+Owns: nothing but the way there. Must not know: routes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import current_app, g
+
+from kandong.runtime.handle import Handle
+from kandong.settings import Settings
+from kandong.store.database import Database
+from kandong.vlm.config import ModelConfig
+from kandong.vlm.request import Priority, Request
+
+EXTENSION = "kandong"
+
+
+class EngineGate(Protocol):
+    """The engine as handlers see it: perhaps not there yet."""
+
+    @property
+    def state(self) -> str:
+        """One of ready, starting, restarting, missing, downloading, failed, unavailable."""
+
+    @property
+    def model_name(self) -> str | None:
+        """The name that clients ask for it by."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the checkpoint says. Errors: ``ModelNotFoundError``, ``EngineUnavailableError`` while there is none."""
+
+    def submit(self, request: Request, *, client: str, priority: Priority = Priority.INTERACTIVE) -> Handle:
+        """As ``EngineClient.submit``. Errors: its own, and those of ``config``."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The long-lived parts of one web process."""
+
+    settings: Settings
+    database: Database
+    engine: EngineGate
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is asking: ``owner`` is on every row; ``key_id`` is ``None`` for the local user without keys."""
+
+    owner: str
+    scopes: frozenset[str]
+    key_id: str | None = None
+
+
+def services() -> Services:
+    """Give the services of the application that handles this request."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found
+
+
+def caller() -> Caller:
+    """Give who sent this request; set before any handler runs."""
+    found: Caller = g.caller
+    return found

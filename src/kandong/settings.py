@@ -1,0 +1,21 @@
+"""The settings of the service: one table, of which flags, ``KANDONG_*`` variables, TOML keys and documentation are made.
+
+Owns: names, types, defaults and bounds. Must not know: who uses a setting, where the command line comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a running service was told; units are in the names, ``None`` means absent."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    data_folder: Path | None = None
+    model: str | None = None
+    max_upload_bytes: int = 20 * 2**20
+    max_pictures: int = 16
