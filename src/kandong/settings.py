@@ -1,4 +1,4 @@
-"""The settings of the service: one table, of which flags, ``KANDONG_*`` variables, TOML keys and documentation are made.
+"""The settings of the service: one table for flags, ``KANDONG_*`` variables, TOML keys and their documentation.
 
 Owns: names, types, defaults and bounds. Must not know: who uses a setting, where the command line comes from.
 """
