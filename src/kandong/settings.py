@@ -5,6 +5,7 @@ Owns: names, types, defaults and bounds. Must not know: who uses a setting, wher
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,3 +20,12 @@ class Settings:
     model: str | None = None
     max_upload_bytes: int = 20 * 2**20
     max_pictures: int = 16
+
+
+def home_folder() -> Path:
+    """Give the folder of what a user keeps: ``$KANDONG_HOME``, or the place for data of this system."""
+    if home := os.environ.get("KANDONG_HOME"):
+        return Path(home)
+    if os.name == "nt" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "kandong"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kandong"
