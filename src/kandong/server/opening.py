@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kandong.server.readings import Readings
 from kandong.server.services import EngineGate, Services
 from kandong.settings import Settings, home_folder
 from kandong.store.database import Database
+from kandong.store.readings import KeptReadings
 
 DATABASE_FILE = "kandong.db"
 
@@ -22,9 +24,10 @@ def data_folder(settings: Settings) -> Path:
 def open_services(settings: Settings, engine: EngineGate) -> Services:
     """Open database and stores around an engine. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
-    return Services(settings=settings, database=database, engine=engine)
+    return Services(settings=settings, database=database, engine=engine, readings=Readings(KeptReadings(database)))
 
 
 def close_services(services: Services) -> None:
     """Close what ``open_services`` opened; the engine is its owner's to end."""
+    services.readings.close()
     services.database.close()

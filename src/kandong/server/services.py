@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from flask import current_app, g
 
 from kandong.runtime.handle import Handle
+from kandong.server.readings import Readings
 from kandong.settings import Settings
 from kandong.store.database import Database
 from kandong.vlm.config import ModelConfig
@@ -45,6 +46,7 @@ class Services:
     settings: Settings
     database: Database
     engine: EngineGate
+    readings: Readings
 
 
 @dataclass(frozen=True)
