@@ -6,7 +6,7 @@ Owns: nothing but the way there. Must not know: routes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask import current_app, g
 
@@ -66,3 +66,8 @@ def caller() -> Caller:
     """Give who sent this request; set before any handler runs."""
     found: Caller = g.caller
     return found
+
+
+def query(name: str, default: Any = None) -> Any:
+    """Give a value of the query that the route declares, of its declared type, or the default."""
+    return g.query.get(name, default)
