@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
 from kandong.server.services import EngineGate, Services
+from kandong.server.warming import Warmings
 from kandong.settings import Settings, home_folder
 from kandong.store.database import Database
+from kandong.store.files import Files
+from kandong.store.media import MediaFolder
 
 DATABASE_FILE = "kandong.db"
+MEDIA_FOLDER = "media"
 
 
 def data_folder(settings: Settings) -> Path:
@@ -22,9 +27,20 @@ def data_folder(settings: Settings) -> Path:
 def open_services(settings: Settings, engine: EngineGate) -> Services:
     """Open database and stores around an engine. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
-    return Services(settings=settings, database=database, engine=engine)
+    files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
+    files.media.sweep()
+    decoder = SafeDecoder(DecoderOptions(max_bytes=min(settings.max_upload_bytes, MAX_FILE_BYTES)))
+    return Services(
+        settings=settings,
+        database=database,
+        engine=engine,
+        files=files,
+        decoder=decoder,
+        warmings=Warmings(engine),
+    )
 
 
 def close_services(services: Services) -> None:
     """Close what ``open_services`` opened; the engine is its owner's to end."""
+    services.decoder.close()
     services.database.close()

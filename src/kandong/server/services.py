@@ -10,9 +10,12 @@ from typing import Any, Protocol
 
 from flask import current_app, g
 
+from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
+from kandong.server.warming import Warmings
 from kandong.settings import Settings
 from kandong.store.database import Database
+from kandong.store.files import Files
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
 
@@ -45,6 +48,9 @@ class Services:
     settings: Settings
     database: Database
     engine: EngineGate
+    files: Files
+    decoder: SafeDecoder
+    warmings: Warmings
 
 
 @dataclass(frozen=True)
