@@ -12,6 +12,8 @@ from flask import current_app, g
 
 from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
+from kandong.server.admission import Admission
+from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.warming import Warmings
 from kandong.settings import Settings
 from kandong.store.database import Database
@@ -43,11 +45,13 @@ class EngineGate(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """The long-lived parts of one web process."""
+    """The long-lived parts of one web process. ``engine`` is what handlers ask; ``host`` runs it."""
 
     settings: Settings
     database: Database
     engine: EngineGate
+    host: SupervisedEngine
+    admission: Admission
     files: Files
     decoder: SafeDecoder
     warmings: Warmings
