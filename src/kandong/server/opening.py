@@ -11,12 +11,14 @@ from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
 from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
 from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.readings import Readings
 from kandong.server.services import Services
 from kandong.server.warming import Warmings
 from kandong.settings import Settings, home_folder
 from kandong.store.database import Database
 from kandong.store.files import Files
 from kandong.store.media import MediaFolder
+from kandong.store.readings import KeptReadings
 
 DATABASE_FILE = "kandong.db"
 MEDIA_FOLDER = "media"
@@ -48,10 +50,12 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
         files=files,
         decoder=SafeDecoder(DecoderOptions(max_bytes=min(settings.max_upload_bytes, MAX_FILE_BYTES))),
         warmings=Warmings(engine),
+        readings=Readings(KeptReadings(database)),
     )
 
 
 def close_services(services: Services) -> None:
     """Close what ``open_services`` opened; the engine is its owner's to end."""
     services.decoder.close()
+    services.readings.close()
     services.database.close()

@@ -14,6 +14,7 @@ from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
 from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.readings import Readings
 from kandong.server.warming import Warmings
 from kandong.settings import Settings
 from kandong.store.database import Database
@@ -55,6 +56,7 @@ class Services:
     files: Files
     decoder: SafeDecoder
     warmings: Warmings
+    readings: Readings
 
 
 @dataclass(frozen=True)
