@@ -75,6 +75,7 @@ class Settings:
     max_pictures: int = _setting(16, "Pictures in one message.", low=1, high=256)
     max_text_chars: int = _setting(200_000, "Characters of text in one message.", low=1, high=2_000_000)
     max_tokens: int = _setting(8_192, "Longest answer that may be asked for, in tokens.", low=1, high=262_144)
+    max_media_bytes: int = _setting(20 * 2**30, "Room for all stored pictures together.", low=2**20)
     requests_per_minute: int = _setting(
         600, "Requests that one key may send in a minute; keys may have their own.", low=1, high=1_000_000
     )

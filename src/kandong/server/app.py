@@ -13,10 +13,8 @@ from typing import Any
 
 import msgspec
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import ClientDisconnected
 
-from kandong.errors import RequestTimeoutError
-from kandong.server import document_routes, model_routes, ops, page_routes
+from kandong.server import document_routes, file_routes, model_routes, ops, page_routes
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
 from kandong.server.guard import HostCheck, add_headers, authorise
@@ -35,7 +33,7 @@ _MAX_FORM_TEXT_BYTES = 2**20
 def all_routes() -> Routes:
     """Collect the routes of every module of the server."""
     routes = Routes()
-    for module in (ops, model_routes, document_routes, page_routes):
+    for module in (ops, file_routes, model_routes, document_routes, page_routes):
         module.add_routes(routes)
     return routes
 
@@ -124,32 +122,17 @@ def _view_of(services: Services, route: Route) -> Callable[..., Response]:
 
 
 def _handle(route: Route, variables: dict[str, Any]) -> Any:
-    if route.takes is None and not route.takes_multipart:
-        READERS.end(request.environ.get("gunicorn.socket"))
-        return route.handler(**variables)
-    if route.takes_multipart and request.mimetype == "multipart/form-data":
-        _read(lambda: request.form)
-        return route.handler(None, **variables) if route.takes is not None else route.handler(**variables)
+    """Read the body, where it is JSON, and run the handler; a form is the handler's to read."""
+    connection = request.environ.get("gunicorn.socket")
+    if route.takes_multipart and (route.takes is None or request.mimetype == "multipart/form-data"):
+        return route.handler(**variables) if route.takes is None else route.handler(None, **variables)
     if route.takes is None:
+        READERS.end(connection)
         return route.handler(**variables)
-    data = _read(lambda: request.get_data(cache=False))
+    data = request.get_data(cache=False)
+    READERS.end(connection)
     g.body_sha256 = hashlib.sha256(data).hexdigest()
     return route.handler(decode_body(data, route.takes), **variables)
-
-
-def _read(read: Callable[[], Any]) -> Any:
-    """Read the whole body. Errors: ``RequestTimeoutError`` if the client was stopped for being too slow."""
-    connection = request.environ.get("gunicorn.socket")
-    try:
-        data = read()
-    except ClientDisconnected:
-        if READERS.end(connection):
-            raise RequestTimeoutError(
-                "The request's body did not come in time.", hint="Send it faster, or less of it."
-            ) from None
-        raise
-    READERS.end(connection)
-    return data
 
 
 def _reply(route: Route, result: Any) -> Response:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from flask import current_app, g
 
+from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
 from kandong.server.engine_gate import SupervisedEngine
@@ -20,9 +21,11 @@ from kandong.server.page_files import PageFiles
 from kandong.server.pulls import Pulls
 from kandong.server.rate_limits import RateLimits
 from kandong.server.readings import Readings
+from kandong.server.warming import Warmings
 from kandong.settings import Settings
 from kandong.store.audit import AuditLog
 from kandong.store.database import Database
+from kandong.store.files import Files
 from kandong.store.keys import KeyStore
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
@@ -61,6 +64,9 @@ class Services:
     keys: KeyStore
     rates: RateLimits
     audit: AuditLog
+    files: Files
+    decoder: SafeDecoder
+    warmings: Warmings
     readings: Readings
     pulls: Pulls
     page: PageFiles = field(default_factory=PageFiles)
