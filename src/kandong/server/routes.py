@@ -21,6 +21,10 @@ class Route:
     ``takes`` and ``gives`` are msgspec types (or ``None``) that the OpenAPI document is made of; ``media`` is what is
     given (``text/event-stream`` for streams). ``errors`` are the HTTP statuses that it may answer with beside those of
     every route. ``max_body_bytes`` caps the request's body; ``None``: what holds for JSON.
+
+    ``handler`` gets the decoded body as its first argument if ``takes`` is set (``None`` for a form, where
+    ``takes_multipart`` allows one), and the path's variables by name. What it gives becomes JSON, unless it is a
+    Flask ``Response`` already. Values of the query are given by ``services.query``.
     """
 
     method: Method

@@ -6,13 +6,19 @@ Owns: nothing but the way there. Must not know: routes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask import current_app, g
 
+from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
+from kandong.server.admission import Admission
+from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.readings import Readings
+from kandong.server.warming import Warmings
 from kandong.settings import Settings
 from kandong.store.database import Database
+from kandong.store.files import Files
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
 
@@ -40,11 +46,17 @@ class EngineGate(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """The long-lived parts of one web process."""
+    """The long-lived parts of one web process. ``engine`` is what handlers ask; ``host`` runs it."""
 
     settings: Settings
     database: Database
     engine: EngineGate
+    host: SupervisedEngine
+    admission: Admission
+    files: Files
+    decoder: SafeDecoder
+    warmings: Warmings
+    readings: Readings
 
 
 @dataclass(frozen=True)
@@ -66,3 +78,8 @@ def caller() -> Caller:
     """Give who sent this request; set before any handler runs."""
     found: Caller = g.caller
     return found
+
+
+def query(name: str, default: Any = None) -> Any:
+    """Give a value of the query that the route declares, of its declared type, or the default."""
+    return g.query.get(name, default)
