@@ -222,9 +222,8 @@ def _from_text(field: SettingField, text: str) -> Any:
     return text
 
 
-def _checked(field: SettingField, given: object, origin: str) -> Any:
+def _checked(field: SettingField, value: Any, origin: str) -> Any:
     """Give a value of the field's type, or refuse it by the name of where it was set."""
-    value: Any = given
     if field.is_list:
         if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(v, str) for v in value):
             raise SettingError(f"{origin} must be a list of texts.", field=field.name)
@@ -237,9 +236,14 @@ def _checked(field: SettingField, given: object, origin: str) -> Any:
         return Path(value).expanduser()
     if field.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if type(value) is not field.kind:
+    if type(value) is not field.kind:  # not isinstance: True is no number
         names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
         raise SettingError(f"{origin} must be {names[field.kind]}.", field=field.name)
+    _check_bounds(field, value, origin)
+    return value
+
+
+def _check_bounds(field: SettingField, value: Any, origin: str) -> None:
     if field.choices and value not in field.choices:
         raise SettingError(f"{origin} must be one of {', '.join(field.choices)}.", field=field.name)
     if field.kind is str and (not value or any(c in value for c in "\0\r\n")):
@@ -248,4 +252,3 @@ def _checked(field: SettingField, given: object, origin: str) -> Any:
     if is_low or (field.high is not None and not value <= field.high):
         bounds = f"at least {field.low:g}" if field.high is None else f"from {field.low:g} to {field.high:g}"
         raise SettingError(f"{origin} is {value}, it must be {bounds}.", field=field.name)
-    return value

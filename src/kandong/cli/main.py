@@ -23,6 +23,7 @@ from kandong.cli.pull import pull
 from kandong.cli.read import read
 from kandong.cli.rules import rules
 from kandong.cli.selftest import selftest
+from kandong.cli.serve import serve
 from kandong.errors import KandongError
 
 EPILOG = (
@@ -46,6 +47,7 @@ app.command()(moderate)
 app.command()(pull)
 app.command()(doctor)
 app.command()(selftest)
+app.command()(serve)
 app.add_typer(models, name="models")
 app.add_typer(rules, name="rules")
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kandong.server.services import EngineGate, Services
+from kandong.server.admission import Admission, AdmissionLimits
+from kandong.server.admitted_engine import AdmittedEngine
+from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.services import Services
 from kandong.settings import Settings, home_folder
 from kandong.store.database import Database
 
@@ -19,10 +22,22 @@ def data_folder(settings: Settings) -> Path:
     return settings.data_folder or home_folder() / "data"
 
 
-def open_services(settings: Settings, engine: EngineGate) -> Services:
+def open_services(settings: Settings, host: SupervisedEngine) -> Services:
     """Open database and stores around an engine. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
-    return Services(settings=settings, database=database, engine=engine)
+    limits = AdmissionLimits(
+        max_wait_s=settings.max_wait_s,
+        max_in_flight=settings.max_in_flight,
+        max_long_requests=settings.web_threads - settings.reserved_threads,
+    )
+    admission = Admission(limits)
+    return Services(
+        settings=settings,
+        database=database,
+        engine=AdmittedEngine(host, admission),
+        host=host,
+        admission=admission,
+    )
 
 
 def close_services(services: Services) -> None:

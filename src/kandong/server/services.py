@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from flask import current_app, g
 
 from kandong.runtime.handle import Handle
+from kandong.server.admission import Admission
+from kandong.server.engine_gate import SupervisedEngine
 from kandong.settings import Settings
 from kandong.store.database import Database
 from kandong.vlm.config import ModelConfig
@@ -40,11 +42,13 @@ class EngineGate(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """The long-lived parts of one web process."""
+    """The long-lived parts of one web process. ``engine`` is what handlers ask; ``host`` runs it."""
 
     settings: Settings
     database: Database
     engine: EngineGate
+    host: SupervisedEngine
+    admission: Admission
 
 
 @dataclass(frozen=True)
