@@ -73,6 +73,7 @@ class Settings:
     max_upload_bytes: int = _setting(20 * 2**20, "Largest picture file.", low=1024, high=2**30)
     max_request_bytes: int = _setting(64 * 2**20, "Largest body of a request with pictures.", low=1024, high=2**31)
     max_pictures: int = _setting(16, "Pictures in one message.", low=1, high=256)
+    max_media_bytes: int = _setting(20 * 2**30, "Room for all stored pictures together.", low=2**20)
     requests_per_minute: int = _setting(
         600, "Requests that one key may send in a minute; keys may have their own.", low=1, high=1_000_000
     )

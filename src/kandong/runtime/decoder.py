@@ -32,6 +32,7 @@ from kandong.errors import (
 from kandong.types import Picture
 
 _COMMAND: Final = (sys.executable, "-m", "kandong.reading.decode_child")
+MAX_FILE_BYTES: Final = 32 * 1024 * 1024  # what the child itself takes
 _KINDS: Final[dict[str, type[PictureError]]] = {
     kind.code: kind for kind in (PictureError, PictureFormatError, PictureDamagedError, PictureLimitError)
 }
@@ -71,7 +72,7 @@ class DecoderOptions:
     queue_s: float = 30.0
     start_s: float = 30.0
     max_pixels: int = 40_000_000
-    max_bytes: int = 32 * 1024 * 1024
+    max_bytes: int = MAX_FILE_BYTES
     command: tuple[str, ...] = _COMMAND
 
 
@@ -87,15 +88,15 @@ class SafeDecoder:
         self._is_closed = False
         self.num_started = 0
 
-    def decode(self, data: bytes) -> Picture:
+    def decode(self, data: bytes, *, field: str = "picture") -> Picture:
         """Decode as ``kandong.reading.images.decode_picture`` does, whatever the bytes do to who decodes them.
 
-        Errors: ``PictureError`` (also if the child died of it or took too long); ``QueueFullError`` if none is free in
-        time; ``KandongError`` if none can be started.
+        ``field`` is what errors say was wrong. Errors: ``PictureError`` (also if the child died of it or took too
+        long); ``QueueFullError`` if none is free in time; ``KandongError`` if none can be started.
         """
         if len(data) > self._options.max_bytes:
             message = f"the file has {len(data)} bytes; at most {self._options.max_bytes} are allowed"
-            raise PictureLimitError(message, hint="Make the picture smaller and send it again.", field="picture")
+            raise PictureLimitError(message, hint="Make the picture smaller and send it again.", field=field)
         if not self._free.acquire(timeout=self._options.queue_s):
             raise QueueFullError("Too many pictures wait to be decoded.", hint="Try again in a moment.")
         try:
@@ -107,6 +108,7 @@ class SafeDecoder:
         finally:
             self._free.release()
         if isinstance(picture, PictureError):
+            picture.field = field
             raise picture
         return picture
 
@@ -185,12 +187,8 @@ class _Child:
             return result
         self.is_usable = False
         if time.monotonic() - started >= self._options.wall_s or self._is_out_of_time():
-            return PictureLimitError(
-                "the picture takes too long to decode", hint="Save it anew in a picture program.", field="picture"
-            )
-        return PictureDamagedError(
-            "the picture cannot be decoded safely", hint="Save it anew in a picture program.", field="picture"
-        )
+            return PictureLimitError("the picture takes too long to decode", hint="Save it anew in a picture program.")
+        return PictureDamagedError("the picture cannot be decoded safely", hint="Save it anew in a picture program.")
 
     def end(self) -> None:
         """End the process at once, and wait for that."""
@@ -281,5 +279,5 @@ class _Watch:
 def _error_of(told: _Refused) -> PictureError:
     if told.code == "out_of_memory":
         message = "the picture needs too much memory to decode"
-        return PictureLimitError(message, hint="Make the picture smaller and send it again.", field="picture")
-    return _KINDS.get(told.code, PictureDamagedError)(told.message, hint=told.hint, field="picture")
+        return PictureLimitError(message, hint="Make the picture smaller and send it again.")
+    return _KINDS.get(told.code, PictureDamagedError)(told.message, hint=told.hint)

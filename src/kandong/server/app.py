@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
-from kandong.server import ops
+from kandong.server import file_routes, ops
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
 from kandong.server.routes import Route, Routes
@@ -27,7 +27,7 @@ _ALL_SCOPES = frozenset({"read", "submit", "admin"})
 def all_routes() -> Routes:
     """Collect the routes of every module of the server."""
     routes = Routes()
-    for module in (ops,):
+    for module in (ops, file_routes):
         module.add_routes(routes)
     return routes
 

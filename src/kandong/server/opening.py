@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
 from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.services import Services
+from kandong.server.warming import Warmings
 from kandong.settings import Settings, home_folder
 from kandong.store.database import Database
+from kandong.store.files import Files
+from kandong.store.media import MediaFolder
 
 DATABASE_FILE = "kandong.db"
+MEDIA_FOLDER = "media"
 
 
 def data_folder(settings: Settings) -> Path:
@@ -25,21 +30,28 @@ def data_folder(settings: Settings) -> Path:
 def open_services(settings: Settings, host: SupervisedEngine) -> Services:
     """Open database and stores around an engine. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
+    files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
+    files.media.sweep()
     limits = AdmissionLimits(
         max_wait_s=settings.max_wait_s,
         max_in_flight=settings.max_in_flight,
         max_long_requests=settings.web_threads - settings.reserved_threads,
     )
     admission = Admission(limits)
+    engine = AdmittedEngine(host, admission)
     return Services(
         settings=settings,
         database=database,
-        engine=AdmittedEngine(host, admission),
+        engine=engine,
         host=host,
         admission=admission,
+        files=files,
+        decoder=SafeDecoder(DecoderOptions(max_bytes=min(settings.max_upload_bytes, MAX_FILE_BYTES))),
+        warmings=Warmings(engine),
     )
 
 
 def close_services(services: Services) -> None:
     """Close what ``open_services`` opened; the engine is its owner's to end."""
+    services.decoder.close()
     services.database.close()

@@ -10,11 +10,14 @@ from typing import Any, Protocol
 
 from flask import current_app, g
 
+from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
 from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.warming import Warmings
 from kandong.settings import Settings
 from kandong.store.database import Database
+from kandong.store.files import Files
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
 
@@ -49,6 +52,9 @@ class Services:
     engine: EngineGate
     host: SupervisedEngine
     admission: Admission
+    files: Files
+    decoder: SafeDecoder
+    warmings: Warmings
 
 
 @dataclass(frozen=True)
