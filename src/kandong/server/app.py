@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
-from kandong.server import file_routes, ops
+from kandong.server import file_routes, openai_routes, ops
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
 from kandong.server.routes import Route, Routes
 from kandong.server.services import EXTENSION, Caller, Services
+from kandong.server.services import services as services_of_app
 
 DEFAULT_BODY_BYTES = 2**20
 _MAX_FORM_PARTS = 40
@@ -27,7 +28,7 @@ _ALL_SCOPES = frozenset({"read", "submit", "admin"})
 def all_routes() -> Routes:
     """Collect the routes of every module of the server."""
     routes = Routes()
-    for module in (ops, file_routes):
+    for module in (ops, file_routes, openai_routes):
         module.add_routes(routes)
     return routes
 
@@ -53,7 +54,7 @@ def create_app(services: Services) -> Flask:
 def _view_of(route: Route) -> Callable[..., Response]:
     def view(**variables: Any) -> Response:
         g.caller = Caller("local", _ALL_SCOPES)
-        request.max_content_length = route.max_body_bytes or DEFAULT_BODY_BYTES
+        request.max_content_length = _max_body_bytes(route)
         g.query = decode_query(request.args, route.query)
         if route.takes is None:
             return _reply(route, route.handler(**variables))
@@ -62,6 +63,12 @@ def _view_of(route: Route) -> Callable[..., Response]:
         return _reply(route, route.handler(body, **variables))
 
     return view
+
+
+def _max_body_bytes(route: Route) -> int:
+    if route.takes_pictures:
+        return services_of_app().settings.max_request_bytes
+    return route.max_body_bytes or DEFAULT_BODY_BYTES
 
 
 def _reply(route: Route, result: Any) -> Response:

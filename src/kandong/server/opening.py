@@ -16,6 +16,7 @@ from kandong.server.warming import Warmings
 from kandong.settings import Settings, home_folder
 from kandong.store.database import Database
 from kandong.store.files import Files
+from kandong.store.idempotency import IdempotentAnswers
 from kandong.store.media import MediaFolder
 
 DATABASE_FILE = "kandong.db"
@@ -32,6 +33,7 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
     database = Database(data_folder(settings) / DATABASE_FILE)
     files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
     files.media.sweep()
+    IdempotentAnswers(database).forget_unfinished()
     limits = AdmissionLimits(
         max_wait_s=settings.max_wait_s,
         max_in_flight=settings.max_in_flight,

@@ -20,7 +20,8 @@ class Route:
 
     ``takes`` and ``gives`` are msgspec types (or ``None``) that the OpenAPI document is made of; ``media`` is what is
     given (``text/event-stream`` for streams). ``errors`` are the HTTP statuses that it may answer with beside those of
-    every route. ``max_body_bytes`` caps the request's body; ``None``: what holds for JSON.
+    every route. ``max_body_bytes`` caps the request's body; ``None``: what holds for JSON, or with
+    ``takes_pictures`` the setting ``max_request_bytes``.
 
     ``handler`` gets the decoded body as its first argument if ``takes`` is set (``None`` for a form, where
     ``takes_multipart`` allows one), and the path's variables by name. What it gives becomes JSON, unless it is a
@@ -37,6 +38,7 @@ class Route:
     status: int = 200
     media: str = "application/json"
     takes_multipart: bool = False
+    takes_pictures: bool = False
     errors: tuple[int, ...] = ()
     max_body_bytes: int | None = None
     query: tuple[tuple[str, Any, str], ...] = ()  # (name, type, meaning)
