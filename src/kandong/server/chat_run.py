@@ -55,7 +55,7 @@ def wait_for(handle: Handle, is_unwanted: Callable[[], bool]) -> Answer:
 
 
 class ChatStream:
-    """The body of a streamed answer. ``close`` it, also if it was never begun: that gives everything back."""
+    """The body of a streamed answer. ``close`` it, also if it was never begun: that stops the work."""
 
     def __init__(
         self,
@@ -65,20 +65,17 @@ class ChatStream:
         includes_usage: bool,
         vocabulary: Vocabulary | None,
         is_unwanted: Callable[[], bool],
-        release: Callable[[], None],
     ) -> None:
-        """Wait shortly for the first event. Errors: what the engine refused the request with; then it is closed."""
+        """Wait shortly for the first event. Errors: what the engine refused the request with."""
         self._handle = handle
         self._model = model
         self._includes_usage = includes_usage
         self._vocabulary = vocabulary
         self._is_unwanted = is_unwanted
-        self._release = release
         self._id = new_completion_id()
         self._created = int(time.time())
         self._first = handle.wait_event(FIRST_EVENT_S)
         if isinstance(self._first, Failed):
-            self.close()
             raise self._first.error
         self._parts = self._run()
 
@@ -91,7 +88,6 @@ class ChatStream:
     def close(self) -> None:
         """Cancel what is still under way. Idempotent."""
         self._handle.cancel()
-        self._release()
 
     def _run(self) -> Iterator[bytes]:
         yield self._chunk(ChunkChoice(Delta("assistant", "")))

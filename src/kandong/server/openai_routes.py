@@ -5,7 +5,6 @@ Owns: these addresses, and the way from a body to an answer. Must not know: how 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,7 +23,7 @@ from kandong.server.model_names import ModelList, ModelObject, checked_model, mo
 from kandong.server.picture_sources import read_pictures
 from kandong.server.routes import Routes
 from kandong.server.services import Services, caller, services
-from kandong.server.short_form import FORM_HINT, is_short, plan_form, plan_short
+from kandong.server.short_form import FORM_FIELDS, FORM_HINT, is_short, plan_form, plan_short
 from kandong.server.upload_form import read_form
 from kandong.store.idempotency import IdempotentAnswers
 from kandong.vlm.vocabulary import Vocabulary
@@ -45,8 +44,11 @@ def add_routes(routes: Routes) -> None:
         takes=ChatBody,
         gives=ChatCompletion | ShortAnswer,
         takes_multipart=True,
+        form=FORM_FIELDS,
         takes_pictures=True,
-        errors=(400, 404, 409, 413, 415, 422, 429, 499, 502, 503, 504, 507),
+        is_work=True,
+        is_long=True,
+        errors=(400, 404, 409, 413, 415, 422, 429, 503),
     )
     def chat(body: ChatBody | None) -> Response:
         parts = services()
@@ -94,8 +96,7 @@ def _submit(plan: ChatPlan, parts: Services) -> Handle:
 def _whole(plan: ChatPlan, model: str, is_of_short_form: bool, is_unwanted: Callable[[], bool]) -> bytes:
     """Wait for an answer and give it as JSON."""
     parts = services()
-    with parts.admission.long_request():
-        answer = wait_for(_submit(plan, parts), is_unwanted)
+    answer = wait_for(_submit(plan, parts), is_unwanted)
     if is_of_short_form:
         return msgspec.json.encode(short_answer_of(answer, model))
     return msgspec.json.encode(completion_of(answer, model, _vocabulary(plan, parts)))
@@ -109,19 +110,13 @@ def _stream(plan: ChatPlan, model: str, parts: Services) -> Response:
             field=_KEY_HEADER,
         )
     environ = request.environ
-    with contextlib.ExitStack() as held:
-        release = parts.admission.take_thread()
-        held.callback(release)
-        vocabulary = _vocabulary(plan, parts)
-        stream = ChatStream(
-            _submit(plan, parts),
-            model,
-            includes_usage=plan.includes_usage,
-            vocabulary=vocabulary,
-            is_unwanted=lambda: is_gone(environ),
-            release=release,
-        )
-        held.pop_all()
+    stream = ChatStream(
+        _submit(plan, parts),
+        model,
+        includes_usage=plan.includes_usage,
+        vocabulary=_vocabulary(plan, parts),
+        is_unwanted=lambda: is_gone(environ),
+    )
     return Response(stream, mimetype="text/event-stream", headers=_STREAM_HEADERS)
 
 

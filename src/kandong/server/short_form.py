@@ -19,6 +19,13 @@ from kandong.server.picture_sources import PictureSource
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 
 FORM_HINT = "For example: curl -F image=@card.png -F query=价格是多少？ …/v1/chat/completions"
+FORM_FIELDS: tuple[tuple[str, Any, str], ...] = (
+    ("image", bytes, "a picture; several parts of this name are several pictures"),
+    ("query", str, "the question"),
+    ("model", str, "as in JSON; all other fields of JSON may be given too"),
+    ("max_tokens", int, "as in JSON"),
+    ("temperature", float, "as in JSON"),
+)
 _JSON_FIELDS = ("kandong", "logit_bias", "response_format", "stream_options")
 _HINT = 'Send {"image": …, "query": …}; image is a data URI, the id of a file, or a path in the media folder.'
 

@@ -14,6 +14,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser
 
 from kandong.errors import BodyTooLargeError, InputError
+from kandong.server.slow_clients import READERS
 
 _MAX_PARTS = 20
 _MAX_FIELDS_BYTES = 2**17  # must be above the parser's chunks of 64 KiB, which it counts too
@@ -68,4 +69,5 @@ def read_form(max_bytes: int, hint: str) -> tuple[MultiDict[str, str], MultiDict
         _, fields, files = parser.parse(request.stream, request.mimetype, None, request.mimetype_params)
     except ValueError:  # UnicodeError too
         raise InputError("The form cannot be read to its end.", hint=hint) from None
+    READERS.end(request.environ.get("gunicorn.socket"))
     return fields, files
