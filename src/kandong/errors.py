@@ -16,6 +16,7 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   ├── NotAllowedMethodError     method_not_allowed       exit 2
     │   ├── BodyTooLargeError         body_too_large           exit 2
     │   ├── ConflictError             conflict                 exit 2
+    │   │   └── ConversationBusyError conversation_busy        exit 2
     │   └── SettingError              setting_invalid          exit 2
     ├── AccessError                   access_refused           exit 2
     │   ├── MissingKeyError           key_missing              exit 2
@@ -152,6 +153,12 @@ class ConflictError(InputError):
 
     code = "conflict"
     http_status = 409
+
+
+class ConversationBusyError(ConflictError):
+    """An answer is being written in this conversation."""
+
+    code = "conversation_busy"
 
 
 class SettingError(InputError):
