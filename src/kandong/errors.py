@@ -19,6 +19,9 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   ├── ConflictError             conflict                 exit 2
     │   │   └── InProgressError       request_in_progress      exit 2
     │   ├── KeyReusedError            idempotency_key_reused   exit 2
+
+
+    │   │   └── ConversationBusyError conversation_busy        exit 2
     │   └── SettingError              setting_invalid          exit 2
     ├── AccessError                   access_refused           exit 2
     │   ├── MissingKeyError           key_missing              exit 2
@@ -183,6 +186,12 @@ class KeyReusedError(InputError):
 
     code = "idempotency_key_reused"
     http_status = 422
+
+
+class ConversationBusyError(ConflictError):
+    """An answer is being written in this conversation."""
+
+    code = "conversation_busy"
 
 
 class SettingError(InputError):
