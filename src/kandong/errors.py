@@ -17,11 +17,9 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   ├── BodyTooLargeError         body_too_large           exit 2
     │   ├── RequestTimeoutError       request_timeout          exit 2
     │   ├── ConflictError             conflict                 exit 2
+    │   │   ├── ConversationBusyError conversation_busy        exit 2
     │   │   └── InProgressError       request_in_progress      exit 2
     │   ├── KeyReusedError            idempotency_key_reused   exit 2
-
-
-    │   │   └── ConversationBusyError conversation_busy        exit 2
     │   └── SettingError              setting_invalid          exit 2
     ├── AccessError                   access_refused           exit 2
     │   ├── MissingKeyError           key_missing              exit 2
