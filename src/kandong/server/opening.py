@@ -18,6 +18,7 @@ from kandong.settings import Settings, data_folder
 from kandong.store.audit import AuditLog
 from kandong.store.database import DATABASE_FILE, Database
 from kandong.store.files import Files
+from kandong.store.idempotency import IdempotentAnswers
 from kandong.store.keys import KeyStore
 from kandong.store.media import MediaFolder
 from kandong.store.readings import KeptReadings
@@ -30,6 +31,7 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
     database = Database(data_folder(settings) / DATABASE_FILE)
     files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
     files.media.sweep()
+    IdempotentAnswers(database).forget_unfinished()
     limits = AdmissionLimits(
         max_wait_s=settings.max_wait_s,
         max_in_flight=settings.max_in_flight,
