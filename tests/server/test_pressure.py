@@ -20,8 +20,10 @@ from tests.runtime.engine_processes import await_true
 from tests.server.served import CHAT, TIED, Reply, Served, long_question, served
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stops processes by signals")
-OPTIONS = ("--host", "0.0.0.0", "--web-threads", "24", "--reserved-threads", "12", "--read-timeout-s", "2")
-OPTIONS += ("--max-answer-s", "8", "--requests-per-minute", "1000000", "--max-in-flight", "8")
+OPTIONS = (
+    *("--host", "0.0.0.0", "--web-threads", "24", "--reserved-threads", "12", "--read-timeout-s", "2"),
+    *("--max-answer-s", "8", "--requests-per-minute", "1000000", "--max-in-flight", "8"),
+)
 # Everything that a process of the service connects to is written down; ZeroMQ's sockets are files here.
 HOOK = """
 import os, sys
