@@ -73,7 +73,8 @@ class LiveAnswer:
         while True:
             with self._changed:
                 at = min(at, self.num_events)
-                self._changed.wait_for(lambda: self.num_events > at or self._end is not None, heartbeat_s)
+                if self.num_events == at and self._end is None:
+                    self._changed.wait(heartbeat_s)
                 seen, events, end = self.num_events, self._behind(at), self._end
             if end is not None:
                 yield from [event for event in events if event is not end]

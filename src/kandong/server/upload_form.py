@@ -13,6 +13,7 @@ from flask import request
 from werkzeug.formparser import FormDataParser
 
 from kandong.errors import BodyTooLargeError, InputError
+from kandong.server.slow_clients import READERS
 
 _MAX_PARTS = 20
 _MAX_FIELDS_BYTES = 2**17  # must be above the parser's chunks of 64 KiB, which it counts too
@@ -44,6 +45,7 @@ def read_upload(max_file_bytes: int) -> UploadForm:
         _, fields, files = parser.parse(request.stream, request.mimetype, None, request.mimetype_params)
     except ValueError:  # UnicodeError too
         raise InputError("The form cannot be read to its end.", hint=_HINT) from None
+    READERS.end(request.environ.get("gunicorn.socket"))
     for name, value in fields.items():
         if len(value) > _MAX_FIELD_CHARS:
             raise InputError(f"A field of the form has more than {_MAX_FIELD_CHARS} characters.", field=name[:64])
