@@ -15,6 +15,7 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   ├── NotFoundError             not_found                exit 2
     │   ├── NotAllowedMethodError     method_not_allowed       exit 2
     │   ├── BodyTooLargeError         body_too_large           exit 2
+    │   ├── RequestTimeoutError       request_timeout          exit 2
     │   ├── ConflictError             conflict                 exit 2
     │   └── SettingError              setting_invalid          exit 2
     ├── AccessError                   access_refused           exit 2
@@ -145,6 +146,14 @@ class BodyTooLargeError(InputError):
 
     code = "body_too_large"
     http_status = 413
+
+
+class RequestTimeoutError(InputError):
+    """A client took too long to send its request."""
+
+    code = "request_timeout"
+    http_status = 408
+    retryable = True
 
 
 class ConflictError(InputError):
