@@ -1,0 +1,64 @@
+"""Opens the long-lived parts of the web process, and closes them.
+
+Owns: their order and where their files lie. Must not know: routes, sockets.
+"""
+
+from __future__ import annotations
+
+from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
+from kandong.server.admission import Admission, AdmissionLimits
+from kandong.server.admitted_engine import AdmittedEngine
+from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.pulls import Pulls
+from kandong.server.rate_limits import RateLimits
+from kandong.server.readings import Readings
+from kandong.server.services import Services
+from kandong.server.warming import Warmings
+from kandong.settings import Settings, data_folder
+from kandong.store.audit import AuditLog
+from kandong.store.database import DATABASE_FILE, Database
+from kandong.store.files import Files
+from kandong.store.keys import KeyStore
+from kandong.store.media import MediaFolder
+from kandong.store.readings import KeptReadings
+
+MEDIA_FOLDER = "media"
+
+
+def open_services(settings: Settings, host: SupervisedEngine) -> Services:
+    """Open database and stores around an engine. Errors: ``StorageError``."""
+    database = Database(data_folder(settings) / DATABASE_FILE)
+    files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
+    files.media.sweep()
+    limits = AdmissionLimits(
+        max_wait_s=settings.max_wait_s,
+        max_in_flight=settings.max_in_flight,
+        max_long_requests=settings.web_threads - settings.reserved_threads,
+    )
+    keys = KeyStore(database)
+    admission = Admission(limits, keys.max_in_flight)
+    engine = AdmittedEngine(host, admission)
+    return Services(
+        settings=settings,
+        database=database,
+        engine=engine,
+        host=host,
+        admission=admission,
+        files=files,
+        decoder=SafeDecoder(DecoderOptions(max_bytes=min(settings.max_upload_bytes, MAX_FILE_BYTES))),
+        warmings=Warmings(engine),
+        keys=keys,
+        rates=RateLimits(),
+        audit=AuditLog(database, settings.audit_days),
+        readings=Readings(KeptReadings(database)),
+        pulls=Pulls(host),
+    )
+
+
+def close_services(services: Services) -> None:
+    """Close what ``open_services`` opened; the engine is its owner's to end."""
+    services.pulls.cancel()
+    services.audit.close()
+    services.decoder.close()
+    services.readings.close()
+    services.database.close()
