@@ -48,17 +48,22 @@ class TestFullDisk:
         assert client.get("/healthz").status_code == 200
 
 
-def test_full_database_refuses_and_recovers(client: FlaskClient, services: Services) -> None:
-    pages = services.database.row("PRAGMA page_count")
-    assert pages is not None
-    services.database.rows(f"PRAGMA max_page_count = {pages[0]}")
-    statuses = [client.post("/api/conversations", json={"title": "字" * 200}).status_code for _ in range(200)]
-    assert statuses[-1] == 507
-    assert client.get("/healthz").status_code == 200
-    assert client.get("/api/conversations").status_code == 200
-    services.database.rows("PRAGMA max_page_count = 1000000")
-    assert client.post("/api/conversations", json={"title": "好"}).status_code == 201
-    assert services.database.row("PRAGMA integrity_check") == ("ok",)
+class TestFullDatabase:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return replace(settings, requests_per_minute=1_000_000)
+
+    def test_writing_is_refused_and_recovers(self, client: FlaskClient, services: Services) -> None:
+        pages = services.database.row("PRAGMA page_count")
+        assert pages is not None
+        services.database.rows(f"PRAGMA max_page_count = {pages[0]}")
+        statuses = [client.post("/api/conversations", json={"title": "字" * 200}).status_code for _ in range(200)]
+        assert statuses[-1] == 507
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/api/conversations").status_code == 200
+        services.database.rows("PRAGMA max_page_count = 1000000")
+        assert client.post("/api/conversations", json={"title": "好"}).status_code == 201
+        assert services.database.row("PRAGMA integrity_check") == ("ok",)
 
 
 def test_session_is_what_a_page_needs(client: FlaskClient) -> None:
