@@ -22,6 +22,7 @@ from kandong.server import (
     openai_routes,
     ops,
     page_routes,
+    report_routes,
 )
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
@@ -44,6 +45,7 @@ def all_routes() -> Routes:
     for module in (
         ops,
         openai_routes,
+        report_routes,
         conversation_routes,
         file_routes,
         model_routes,
