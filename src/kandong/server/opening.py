@@ -33,7 +33,7 @@ MEDIA_FOLDER = "media"
 
 
 def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingChild | None = None) -> Services:
-    """Open database and stores around an engine; ``reading`` is a reading process to share. Errors: ``StorageError``."""
+    """Open database and stores around an engine; ``reading`` is a process to share. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
     files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
     IdempotentAnswers(database).forget_unfinished()
