@@ -8,6 +8,7 @@ from __future__ import annotations
 from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
 from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
+from kandong.server.archive import Archives
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -53,6 +54,7 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
         max_running=settings.web_threads,
         is_draining=lambda: admission.is_draining,
     )
+    decoder = SafeDecoder(DecoderOptions(max_bytes=MAX_FILE_BYTES))  # uploads have their own, smaller cap
     return Services(
         settings=settings,
         database=database,
@@ -60,11 +62,12 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
         host=host,
         admission=admission,
         files=files,
-        decoder=SafeDecoder(DecoderOptions(max_bytes=min(settings.max_upload_bytes, MAX_FILE_BYTES))),
+        decoder=decoder,
         warmings=Warmings(engine),
         conversations=conversations,
         messages=messages,
         generations=generations,
+        archives=Archives(conversations, messages, files, decoder),
         housekeeping=Housekeeping(conversations, files, generations).start(),
         keys=keys,
         rates=RateLimits(),
