@@ -124,6 +124,7 @@ class Verdict:
     ends: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     max_ms: float = 0.0
+    longest: str = ""
     max_child_mib: float = 0.0
     num_children: set[int] = field(default_factory=set)
 
@@ -134,6 +135,7 @@ class Verdict:
             "ends": dict(self.ends.most_common()),
             "faults": self.faults,
             "longest_ms": round(self.max_ms),
+            "longest": self.longest,
             "largest_child_mib": round(self.max_child_mib),
             "processes": len(self.num_children),
         }
@@ -154,7 +156,8 @@ def judge(decoder: SafeDecoder, pictures: Iterator[tuple[str, bytes]], say: Call
             verdict.faults.append(f"{name}: {end}")
         took_ms = (time.perf_counter() - started) * 1e3
         verdict.ends[end] += 1
-        verdict.max_ms = max(verdict.max_ms, took_ms)
+        if took_ms > verdict.max_ms:
+            verdict.max_ms, verdict.longest = took_ms, name
         if took_ms > MAX_SECONDS * 1e3:
             verdict.faults.append(f"{name}: {took_ms:.0f} ms")
         for number in decoder.process_ids():

@@ -23,6 +23,7 @@ from kandong.store.conversations import Conversations
 from kandong.store.database import DATABASE_FILE, Database
 from kandong.store.files import Files
 from kandong.store.generations import StoredGenerations
+from kandong.store.idempotency import IdempotentAnswers
 from kandong.store.keys import KeyStore
 from kandong.store.media import MediaFolder
 from kandong.store.messages import Messages
@@ -35,6 +36,7 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
     """Open database and stores around an engine. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
     files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
+    IdempotentAnswers(database).forget_unfinished()
     conversations, messages = Conversations(database, files), Messages(database, files)
     limits = AdmissionLimits(
         max_wait_s=settings.max_wait_s,

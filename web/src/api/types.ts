@@ -44,6 +44,8 @@ export interface Session {
     max_image_tokens: number | null;
     min_rounds: number;
   };
+  /** A small demonstration model came with the installation. */
+  demo_available?: boolean;
   samples: Sample[];
 }
 
@@ -164,7 +166,7 @@ export interface SystemFacts {
     is_demo: boolean;
   };
   engine: { state: string; restarts: number };
-  memory: { total_bytes: number; available_bytes: number; engine_bytes: number | null };
+  memory: { total_bytes: number | null; available_bytes: number | null; engine_bytes: number | null };
   queue: { running: number; waiting: number };
   caches: { prefix: CacheFacts | null; features: CacheFacts | null };
   uptime_s: number;

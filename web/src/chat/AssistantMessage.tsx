@@ -90,8 +90,8 @@ function Ending({ message }: { message: Message }) {
   const notes: string[] = [];
   if (message.status === "stopped") notes.push(t.message.stopped);
   if (message.status === "interrupted") notes.push(t.message.interrupted);
-  if (message.finish_reason === "length") notes.push(t.message.length);
-  if (message.stopped_by === "loop") notes.push(t.message.loop);
+  if (message.stopped_by !== null) notes.push(t.message.loop);
+  else if (message.finish_reason === "length") notes.push(t.message.length);
   if (message.dropped_rounds > 0) notes.push(t.message.dropped(message.dropped_rounds));
   if (message.status === "complete" && message.text === "") notes.push(t.message.emptyAnswer);
   return notes.map((note) => (

@@ -9,11 +9,14 @@ import {
 import { Button } from "antd";
 import type { ReactNode } from "react";
 import { useWords } from "../i18n";
-import { startPull } from "../state/models";
+import { runModel, startPull } from "../state/models";
 import { go } from "../state/route";
 import { sessionStore } from "../state/session";
 import { useStore } from "../state/store";
 import { PullProgress } from "../system/PullProgress";
+
+/** The name of the demonstration model that an installation may bring. */
+const DEMO_MODEL = "mini";
 
 function Banner({
   icon,
@@ -70,9 +73,16 @@ export function ModelBanner() {
           <strong>{t.model.missingTitle}</strong>
           <span>{t.model.missingText}</span>
           {session.scopes.includes("admin") ? (
-            <Button type="primary" size="small" onClick={() => void startPull()}>
-              {t.model.download}
-            </Button>
+            <>
+              <Button type="primary" size="small" onClick={() => void startPull()}>
+                {t.model.download}
+              </Button>
+              {session.demo_available && (
+                <Button size="small" onClick={() => void runModel(DEMO_MODEL)}>
+                  {t.model.tryDemo}
+                </Button>
+              )}
+            </>
           ) : (
             <span>{t.system.noAdmin}</span>
           )}
