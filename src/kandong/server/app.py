@@ -16,6 +16,7 @@ from flask import Flask, Response, g, request
 
 from kandong.errors import RequestTimeoutError
 from kandong.server import (
+    archive_routes,
     conversation_routes,
     document_routes,
     file_routes,
@@ -45,6 +46,7 @@ def all_routes() -> Routes:
     routes = Routes()
     for module in (
         ops,
+        archive_routes,
         openai_routes,
         report_routes,
         conversation_routes,

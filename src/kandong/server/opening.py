@@ -9,6 +9,7 @@ from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
 from kandong.runtime.reading_child import ReadingChild
 from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
+from kandong.server.archive import Archives
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -56,6 +57,7 @@ def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingCh
         max_running=settings.web_threads,
         is_draining=lambda: admission.is_draining,
     )
+    decoder = SafeDecoder(DecoderOptions(max_bytes=MAX_FILE_BYTES))  # uploads have their own, smaller cap
     return Services(
         settings=settings,
         database=database,
@@ -63,11 +65,12 @@ def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingCh
         host=host,
         admission=admission,
         files=files,
-        decoder=SafeDecoder(DecoderOptions(max_bytes=min(settings.max_upload_bytes, MAX_FILE_BYTES))),
+        decoder=decoder,
         warmings=Warmings(engine),
         conversations=conversations,
         messages=messages,
         generations=generations,
+        archives=Archives(conversations, messages, files, decoder),
         housekeeping=Housekeeping(conversations, files, generations).start(),
         keys=keys,
         rates=RateLimits(),

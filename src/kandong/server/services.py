@@ -14,6 +14,7 @@ from flask import current_app, g
 from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
+from kandong.server.archive import Archives
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -75,6 +76,7 @@ class Services:
     conversations: Conversations
     messages: Messages
     generations: Generations
+    archives: Archives
     housekeeping: Housekeeping
     readings: Readings
     pulls: Pulls
