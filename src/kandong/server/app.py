@@ -14,7 +14,15 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
-from kandong.server import document_routes, file_routes, model_routes, openai_routes, ops, page_routes
+from kandong.server import (
+    conversation_routes,
+    document_routes,
+    file_routes,
+    model_routes,
+    openai_routes,
+    ops,
+    page_routes,
+)
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
 from kandong.server.guard import HostCheck, add_headers, authorise
@@ -33,7 +41,15 @@ _MAX_FORM_TEXT_BYTES = 2**20
 def all_routes() -> Routes:
     """Collect the routes of every module of the server."""
     routes = Routes()
-    for module in (ops, openai_routes, file_routes, model_routes, document_routes, page_routes):
+    for module in (
+        ops,
+        openai_routes,
+        conversation_routes,
+        file_routes,
+        model_routes,
+        document_routes,
+        page_routes,
+    ):
         module.add_routes(routes)
     return routes
 
