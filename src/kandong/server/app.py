@@ -14,7 +14,15 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
-from kandong.server import document_routes, file_routes, model_routes, ops, page_routes
+from kandong.server import (
+    conversation_routes,
+    document_routes,
+    file_routes,
+    model_routes,
+    openai_routes,
+    ops,
+    page_routes,
+)
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
 from kandong.server.guard import HostCheck, add_headers, authorise
@@ -33,7 +41,15 @@ _MAX_FORM_TEXT_BYTES = 2**20
 def all_routes() -> Routes:
     """Collect the routes of every module of the server."""
     routes = Routes()
-    for module in (ops, file_routes, model_routes, document_routes, page_routes):
+    for module in (
+        ops,
+        openai_routes,
+        conversation_routes,
+        file_routes,
+        model_routes,
+        document_routes,
+        page_routes,
+    ):
         module.add_routes(routes)
     return routes
 
@@ -102,7 +118,7 @@ def _note(services: Services, response: Response) -> None:
 
 def _view_of(services: Services, route: Route) -> Callable[..., Response]:
     def view(**variables: Any) -> Response:
-        request.max_content_length = route.max_body_bytes or DEFAULT_BODY_BYTES
+        request.max_content_length = _max_body_bytes(services, route)
         g.caller = authorise(services, route, request)
         g.query = decode_query(request.args, route.query)
         if route.is_work:
@@ -119,6 +135,12 @@ def _view_of(services: Services, route: Route) -> Callable[..., Response]:
         return response
 
     return view
+
+
+def _max_body_bytes(services: Services, route: Route) -> int:
+    if route.takes_pictures:
+        return services.settings.max_request_bytes
+    return route.max_body_bytes or DEFAULT_BODY_BYTES
 
 
 def _handle(route: Route, variables: dict[str, Any]) -> Any:
