@@ -53,7 +53,7 @@ def _text(max_length: int) -> dict[str, Any]:
 
 
 def _amount(kind: str) -> dict[str, Any]:
-    """An amount of money or a count: what posts state of them is never below zero (a discount is a field of its own)."""
+    """An amount of money or a count: never below zero in a post, as a discount is a field of its own."""
     return {"type": [kind, "null"], "minimum": 0}
 
 
