@@ -92,6 +92,7 @@ class FakePass:
 
     def next_units(self, max_units: float) -> float:
         assert not self.is_done
+        assert max_units >= 0
         return 1.0
 
     def step(self) -> None:
