@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kandong.client import Client as Client
     from kandong.errors import KandongError as KandongError
     from kandong.runtime.local import Answer as Answer
     from kandong.runtime.local import Chat as Chat
@@ -27,6 +28,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 _HOMES = {
     "Answer": "kandong.runtime.local",
     "Chat": "kandong.runtime.local",
+    "Client": "kandong.client",
     "Kandong": "kandong.runtime.local",
     "KandongError": "kandong.errors",
     "Picture": "kandong.types",
@@ -34,7 +36,7 @@ _HOMES = {
     "TextPiece": "kandong.runtime.local",
 }
 
-__all__ = ["Answer", "Chat", "Kandong", "KandongError", "Picture", "Progress", "TextPiece", "__version__"]
+__all__ = ["Answer", "Chat", "Client", "Kandong", "KandongError", "Picture", "Progress", "TextPiece", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

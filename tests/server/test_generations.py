@@ -110,7 +110,7 @@ def test_question_that_was_never_answered_lends_its_pictures_to_the_next(service
     request = prepare_plain(asked, services.generations._load).request
     assert [message.role for message in request.messages] == ["user", "assistant", "user"]
     assert request.messages[-1].parts == (PicturePart(1), PicturePart(2), TextPart("q3"))
-    assert [picture.digest for picture in request.pictures] == [noise(i).digest for i in range(3)]  # type: ignore[union-attr]
+    assert [picture.digest for picture in request.pictures] == [noise(i).digest for i in range(3)]
 
 
 @pytest.mark.usefixtures("endless")

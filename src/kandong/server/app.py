@@ -16,6 +16,7 @@ from flask import Flask, Response, g, request
 
 from kandong.errors import RequestTimeoutError
 from kandong.server import (
+    archive_routes,
     conversation_routes,
     document_routes,
     file_routes,
@@ -23,6 +24,7 @@ from kandong.server import (
     openai_routes,
     ops,
     page_routes,
+    report_routes,
 )
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
@@ -44,7 +46,9 @@ def all_routes() -> Routes:
     routes = Routes()
     for module in (
         ops,
+        archive_routes,
         openai_routes,
+        report_routes,
         conversation_routes,
         file_routes,
         model_routes,
