@@ -11,7 +11,22 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   │   └── PictureLimitError     picture_limit            exit 3
     │   ├── PromptTooLongError        context_length_exceeded  exit 3
     │   ├── GrammarError              grammar_invalid          exit 2
-    │   └── RulePackError             rule_pack_invalid        exit 2
+    │   ├── RulePackError             rule_pack_invalid        exit 2
+    │   ├── NotFoundError             not_found                exit 2
+    │   ├── NotAllowedMethodError     method_not_allowed       exit 2
+    │   ├── BodyTooLargeError         body_too_large           exit 2
+    │   ├── RequestTimeoutError       request_timeout          exit 2
+    │   ├── ConflictError             conflict                 exit 2
+    │   │   ├── ConversationBusyError conversation_busy        exit 2
+    │   │   └── InProgressError       request_in_progress      exit 2
+    │   ├── KeyReusedError            idempotency_key_reused   exit 2
+    │   └── SettingError              setting_invalid          exit 2
+    ├── AccessError                   access_refused           exit 2
+    │   ├── MissingKeyError           key_missing              exit 2
+    │   ├── ScopeError                scope_missing            exit 2
+    │   └── ForeignOriginError        origin_refused           exit 2
+    ├── RateLimitError                rate_limited             exit 7
+    ├── StorageError                  storage_failed           exit 6
     ├── ModelError                    model_error              exit 4
     │   ├── ModelNotFoundError        model_not_found          exit 4
     │   └── CheckpointError           checkpoint_invalid       exit 4
@@ -113,6 +128,125 @@ class RulePackError(InputError):
     """A rule pack cannot be used; the message names pack, rule and field."""
 
     code = "rule_pack_invalid"
+
+
+class NotFoundError(InputError):
+    """There is no such thing, or none of this caller's."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class NotAllowedMethodError(InputError):
+    """The address exists, but not with this method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+
+class BodyTooLargeError(InputError):
+    """The body of a request is over its cap."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+class RequestTimeoutError(InputError):
+    """A client took too long to send its request."""
+
+    code = "request_timeout"
+    http_status = 408
+    retryable = True
+
+
+class ConflictError(InputError):
+    """What was asked does not fit the state that things are in."""
+
+    code = "conflict"
+    http_status = 409
+
+
+class InProgressError(ConflictError):
+    """A request with the same ``Idempotency-Key`` is being answered; its answer can be fetched a little later."""
+
+    code = "request_in_progress"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int = 1
+    ) -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class KeyReusedError(InputError):
+    """An ``Idempotency-Key`` was used before, for another request."""
+
+    code = "idempotency_key_reused"
+    http_status = 422
+
+
+class ConversationBusyError(ConflictError):
+    """An answer is being written in this conversation."""
+
+    code = "conversation_busy"
+
+
+class SettingError(InputError):
+    """A setting of the service is unknown, of the wrong type, or not safe; the message names where it was set."""
+
+    code = "setting_invalid"
+
+
+class AccessError(KandongError):
+    """The caller may not do this."""
+
+    code = "access_refused"
+    http_status = 403
+    exit_code = 2
+
+
+class MissingKeyError(AccessError):
+    """No API key was given, or not a valid one."""
+
+    code = "key_missing"
+    http_status = 401
+
+
+class ScopeError(AccessError):
+    """The API key is valid, but not for this."""
+
+    code = "scope_missing"
+
+
+class ForeignOriginError(AccessError):
+    """The request comes from another site's page, or names a host that this server is not."""
+
+    code = "origin_refused"
+
+
+class RateLimitError(KandongError):
+    """The caller is over its own limit; ``retry_after_s`` says when it may come again."""
+
+    code = "rate_limited"
+    http_status = 429
+    exit_code = 7
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int = 1
+    ) -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class StorageError(KandongError):
+    """The service's own files cannot be read or written; what was acknowledged before is kept."""
+
+    code = "storage_failed"
+    http_status = 507
+    exit_code = 6
+    retryable = True
 
 
 class ModelError(KandongError):

@@ -11,6 +11,7 @@ import enum
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ import msgspec
 
 from kandong import errors
 from kandong.errors import InputError, KandongError, QueueFullError
+from kandong.reading.report import ImageReading
 from kandong.types import Picture, PictureRef
 from kandong.vlm.request import Event, Request
 
@@ -45,6 +47,11 @@ def request_from_wire(plain: Mapping[str, Any], pictures: Sequence[PictureRef]) 
 def event_from_wire(plain: Any) -> Event:
     """Make an event of what ``to_plain`` gave. Errors: ``InputError`` for anything else."""
     return _guarded(lambda: _restore(plain, Event))  # type: ignore[no-any-return]
+
+
+def reading_from_wire(plain: Any) -> ImageReading:
+    """Make a picture's reading of what ``to_plain`` gave. Errors: ``InputError`` for anything else."""
+    return _guarded(lambda: _restore(plain, ImageReading))  # type: ignore[no-any-return]
 
 
 def reference(picture: Picture | PictureRef) -> PictureRef:
@@ -86,6 +93,8 @@ def to_plain(value: Any) -> Any:
         return {_KIND: type(value).__name__, **plain}
     if isinstance(value, enum.Enum):
         return value.value
+    if isinstance(value, Decimal):
+        return {_KIND: "Decimal", "text": str(value)}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -124,6 +133,8 @@ def _restore(value: Any, hint: Any) -> Any:
         return _restore_union(value, arguments)
     if isinstance(hint, type) and issubclass(hint, KandongError):
         return error_from_plain(value)
+    if hint is Decimal:
+        return Decimal(value["text"])
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping) or value.get(_KIND) != hint.__name__:
             raise ValueError(f"not a {hint.__name__}")
