@@ -17,6 +17,7 @@ import typer.main
 from bench import engine_report, workloads_report
 from docs.quality_page import quality_page
 from docs.rules_reference import rules_reference
+from docs.settings_reference import settings_reference
 from kandong.cli.main import app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -70,6 +71,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "cli.md": cli_reference(),
         REFERENCE / "rules.md": rules_reference(BANNER),
+        REFERENCE / "settings.md": settings_reference(BANNER),
         BENCHMARKS: benchmarks(),
         REFERENCE.parent / "quality.md": f"{BANNER}{quality_page()}",
     }

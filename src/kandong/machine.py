@@ -82,6 +82,15 @@ def read_memory(root: Path = _ROOT) -> Memory | None:
     return Memory(total, available, is_limited)
 
 
+def process_memory_bytes(process_id: int, root: Path = _ROOT) -> int | None:
+    """Read how much memory a process holds; ``None`` if it has ended, or there is no /proc."""
+    for line in _text(root / "proc" / str(process_id) / "status").splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmRSS" and value.split() and value.split()[0].isdigit():
+            return int(value.split()[0]) * 1024
+    return None
+
+
 def _group_limits(root: Path) -> Iterator[tuple[int, int]]:
     """Give limit and use in bytes of this process's control group and of each one around it."""
     mounts = root / "sys" / "fs" / "cgroup"

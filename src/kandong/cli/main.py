@@ -16,6 +16,7 @@ from kandong import __version__
 from kandong.cli.ask import ask
 from kandong.cli.chat import chat
 from kandong.cli.doctor import doctor
+from kandong.cli.keys import keys
 from kandong.cli.models import models
 from kandong.cli.moderate import moderate
 from kandong.cli.output import ReaderGoneError, write_error
@@ -23,6 +24,8 @@ from kandong.cli.pull import pull
 from kandong.cli.read import read
 from kandong.cli.rules import rules
 from kandong.cli.selftest import selftest
+from kandong.cli.serve import serve
+from kandong.cli.tasks import describe, extract, sentiment
 from kandong.errors import KandongError
 
 EPILOG = (
@@ -43,9 +46,14 @@ app.command()(ask)
 app.command()(chat)
 app.command()(read)
 app.command()(moderate)
+app.command()(describe)
+app.command()(sentiment)
+app.command()(extract)
 app.command()(pull)
 app.command()(doctor)
 app.command()(selftest)
+app.command()(serve)
+app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
 app.add_typer(rules, name="rules")
 

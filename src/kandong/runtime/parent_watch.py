@@ -23,11 +23,16 @@ def watch_parent(parent_id: int, pipe: int) -> None:
 
     The pipe alone would do, were it not that a fork of the parent may hold its other end open.
     """
+    watch_parent_number(parent_id)
+    threading.Thread(target=_read_to_end, args=(pipe,), name="parent-pipe", daemon=True).start()
+
+
+def watch_parent_number(parent_id: int) -> None:
+    """As ``watch_parent`` for a child that was forked, and so has no pipe of its own."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if _is_orphan(parent_id):  # it died before the kernel was told
         os._exit(EXIT_ORPHANED)
-    threading.Thread(target=_read_to_end, args=(pipe,), name="parent-pipe", daemon=True).start()
     if os.name == "posix":
         threading.Thread(target=_poll, args=(parent_id,), name="parent-poll", daemon=True).start()
 

@@ -5,7 +5,7 @@ Owns: predictions in milliseconds. Must not know: who the work is for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kandong.vlm.attention import BLOCK_TOKENS
 
@@ -31,6 +31,21 @@ class CostModel:
         self._vision_ms_per_unit = _VISION_MS_PER_UNIT
         self._prefill_ms_per_token = _PREFILL_MS_PER_TOKEN
         self._token_ms = _TOKEN_MS
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Give what was learnt, by name, so that another process can predict as this one does."""
+        return {
+            "vision_ms_per_unit": self._vision_ms_per_unit,
+            "prefill_ms_per_token": self._prefill_ms_per_token,
+            "token_ms": self._token_ms,
+        }
+
+    def learn_rates(self, rates: Mapping[str, float]) -> None:
+        """Take over the rates of another model of costs; those it does not name stay."""
+        self._vision_ms_per_unit = rates.get("vision_ms_per_unit", self._vision_ms_per_unit)
+        self._prefill_ms_per_token = rates.get("prefill_ms_per_token", self._prefill_ms_per_token)
+        self._token_ms = rates.get("token_ms", self._token_ms)
 
     def observe_vision(self, num_patches: int, num_stages: int, ms: float) -> None:
         """Learn from one of ``num_stages`` stages of a picture."""

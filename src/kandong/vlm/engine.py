@@ -242,6 +242,8 @@ class Engine:
                 "num_kv_blocks_available": pool.num_available,
                 "num_kv_blocks_findable": pool.num_idle,
                 "num_kv_blocks_evicted": pool.num_evicted,
+                "kv_block_bytes": self.model.block_bytes or 0,
+                **{f"cost_{name}": rate for name, rate in self.costs.rates.items()},
             }
 
     def _take_events(self) -> Events:

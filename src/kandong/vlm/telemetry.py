@@ -25,6 +25,8 @@ class Telemetry:
     num_step_sequences: int = 0
     num_prompt_tokens: int = 0
     num_cached_tokens: int = 0
+    num_prefix_hits: int = 0
+    num_prefix_misses: int = 0
     num_generated_tokens: int = 0
     num_drafted_tokens: int = 0
     num_accepted_tokens: int = 0
@@ -56,6 +58,8 @@ class Telemetry:
             self.num_prompt_tokens += event.num_prompt_tokens
             self.num_generated_tokens += event.num_generated_tokens
             self.num_cached_tokens += event.counts.num_cached_tokens
+            self.num_prefix_hits += event.counts.num_cached_tokens > 0
+            self.num_prefix_misses += event.counts.num_cached_tokens == 0
             self.num_drafted_tokens += event.counts.num_drafted_tokens
             self.num_accepted_tokens += event.counts.num_accepted_tokens
             self.num_forced_tokens += event.counts.num_forced_tokens

@@ -1,0 +1,148 @@
+"""Decoding pictures from strangers in processes that may do nothing else.
+
+Owns: how many of them there are, and what becomes of a picture that one of them dies of. Must not know: picture
+formats. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import msgspec
+import numpy as np
+
+from kandong.errors import (
+    DeadlineExceededError,
+    EngineLostError,
+    PictureDamagedError,
+    PictureError,
+    PictureFormatError,
+    PictureLimitError,
+    QueueFullError,
+)
+from kandong.runtime.piped_child import PipedChild
+from kandong.types import Picture
+
+MAX_FILE_BYTES: Final = 32 * 2**20  # what the child itself takes
+_KINDS: Final[dict[str, type[PictureError]]] = {
+    kind.code: kind for kind in (PictureError, PictureFormatError, PictureDamagedError, PictureLimitError)
+}
+_SAVE_ANEW: Final = "Save it anew in a picture program and send that."
+_SMALLER: Final = "Make the picture smaller and send it again."
+_MAX_HEADER_BYTES: Final = 16_384
+_Side = Annotated[int, msgspec.Meta(ge=1, le=30_000)]
+_Name = Annotated[str, msgspec.Meta(max_length=40)]
+
+
+class _Decoded(msgspec.Struct, forbid_unknown_fields=True):
+    height_px: _Side
+    width_px: _Side
+    format: _Name
+    num_frames: Annotated[int, msgspec.Meta(ge=1)]
+    conversions: Annotated[list[_Name], msgspec.Meta(max_length=16)]
+
+
+class _Refused(msgspec.Struct):
+    code: _Name
+    message: Annotated[str, msgspec.Meta(max_length=500)]
+    hint: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+
+
+class _Header(msgspec.Struct, forbid_unknown_fields=True):
+    picture: _Decoded | None = None
+    error: _Refused | None = None
+
+
+@dataclass(frozen=True)
+class DecoderOptions:
+    """Bounds. ``wall_s`` is for one picture, ``queue_s`` for waiting until a process is free."""
+
+    num_children: int = 2
+    recycle_after: int = 200
+    wall_s: float = 10.0
+    queue_s: float = 30.0
+    max_bytes: int = MAX_FILE_BYTES
+    module: str = "kandong.runtime.decoding_child"
+
+
+class SafeDecoder:
+    """Decodes pictures elsewhere. ``close`` it."""
+
+    def __init__(self, options: DecoderOptions | None = None) -> None:
+        """Nothing is started before the first picture."""
+        self._options = options or DecoderOptions()
+        self._children = [
+            PipedChild(self._options.module, self._options.recycle_after) for _ in range(self._options.num_children)
+        ]
+        self._idle = list(self._children)
+        self._free = threading.Semaphore(len(self._idle))
+        self._lock = threading.Lock()
+
+    def decode(self, data: bytes, *, field: str = "picture") -> Picture:
+        """Decode as ``kandong.reading.images.decode_picture`` does, whatever the bytes do to who decodes them.
+
+        ``field`` is what errors say was wrong. Errors: ``PictureError`` (also if a process died of it or it took too
+        long); ``QueueFullError`` if none is free in time; ``KandongError`` if this decoder is closed.
+        """
+        if len(data) > self._options.max_bytes:
+            message = f"the file has {len(data)} bytes; at most {self._options.max_bytes} are allowed"
+            raise PictureLimitError(message, hint=_SMALLER, field=field)
+        if not self._free.acquire(timeout=self._options.queue_s):
+            raise QueueFullError("Too many pictures wait to be decoded.", hint="Try again in a moment.")
+        with self._lock:
+            child = self._idle.pop()  # the one used last: the other may never be needed
+        try:
+            frames = child.call([data], self._options.wall_s)
+        except DeadlineExceededError:
+            raise PictureLimitError("the picture takes too long to decode", hint=_SAVE_ANEW, field=field) from None
+        except EngineLostError:
+            message = "the picture cannot be decoded within the limits on time and memory"
+            raise PictureDamagedError(message, hint=_SAVE_ANEW, field=field) from None
+        finally:
+            with self._lock:
+                self._idle.append(child)
+            self._free.release()
+        result = _result_of(frames)
+        if isinstance(result, PictureError):
+            result.field = field
+            raise result
+        return result
+
+    def process_ids(self) -> list[int]:
+        """Give the processes that there are now."""
+        return [number for child in self._children if (number := child.process_id) is not None]
+
+    def close(self) -> None:
+        """End all processes. Idempotent."""
+        for child in self._children:
+            child.close()
+
+    def __enter__(self) -> SafeDecoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _result_of(frames: list[bytes]) -> Picture | PictureError:
+    """Read what a process answered; one that was taken over may say anything."""
+    unusable = PictureDamagedError("the picture cannot be decoded safely", hint=_SAVE_ANEW)
+    try:
+        header = msgspec.json.decode(frames[0][:_MAX_HEADER_BYTES], type=_Header)
+    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
+        return unusable
+    if header.error is not None:
+        return _error_of(header.error)
+    found = header.picture
+    if found is None or len(frames) != 2 or len(frames[1]) != found.height_px * found.width_px * 3:
+        return unusable
+    rgb = np.frombuffer(frames[1], np.uint8).reshape(found.height_px, found.width_px, 3)
+    return Picture(rgb, found.format, found.num_frames, tuple(found.conversions))
+
+
+def _error_of(told: _Refused) -> PictureError:
+    if told.code == "out_of_memory":
+        return PictureLimitError("the picture needs too much memory to decode", hint=_SMALLER)
+    return _KINDS.get(told.code, PictureDamagedError)(told.message, hint=told.hint)
