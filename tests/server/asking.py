@@ -25,7 +25,10 @@ def data_uri(data: bytes = SQUARE) -> str:
 
 def image(url: str | None = None, detail: str | None = None) -> dict[str, Any]:
     """Give a picture part."""
-    return {"type": "image_url", "image_url": {"url": url or data_uri(), **({"detail": detail} if detail else {})}}
+    return {
+        "type": "image_url",
+        "image_url": {"url": data_uri() if url is None else url, **({"detail": detail} if detail else {})},
+    }
 
 
 def body(*parts: dict[str, Any] | str, **fields: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
+from kandong.errors import RequestTimeoutError
 from kandong.server import (
     archive_routes,
     conversation_routes,
@@ -23,6 +24,7 @@ from kandong.server import (
     openai_routes,
     ops,
     page_routes,
+    report_routes,
 )
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
@@ -46,6 +48,7 @@ def all_routes() -> Routes:
         ops,
         archive_routes,
         openai_routes,
+        report_routes,
         conversation_routes,
         file_routes,
         model_routes,
@@ -154,7 +157,8 @@ def _handle(route: Route, variables: dict[str, Any]) -> Any:
         READERS.end(connection)
         return route.handler(**variables)
     data = request.get_data(cache=False)
-    READERS.end(connection)
+    if READERS.end(connection):  # what came is then given as if it were all
+        raise RequestTimeoutError("The request's body did not come in time.", hint="Send it faster, or less of it.")
     g.body_sha256 = hashlib.sha256(data).hexdigest()
     return route.handler(decode_body(data, route.takes), **variables)
 

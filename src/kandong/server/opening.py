@@ -6,6 +6,7 @@ Owns: their order and where their files lie. Must not know: routes, sockets.
 from __future__ import annotations
 
 from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
+from kandong.runtime.reading_child import ReadingChild
 from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
 from kandong.server.archive import Archives
@@ -32,8 +33,8 @@ from kandong.store.readings import KeptReadings
 MEDIA_FOLDER = "media"
 
 
-def open_services(settings: Settings, host: SupervisedEngine) -> Services:
-    """Open database and stores around an engine. Errors: ``StorageError``."""
+def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingChild | None = None) -> Services:
+    """Open database and stores around an engine; ``reading`` is a process to share. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
     files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
     IdempotentAnswers(database).forget_unfinished()
@@ -74,7 +75,7 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
         keys=keys,
         rates=RateLimits(),
         audit=AuditLog(database, settings.audit_days),
-        readings=Readings(KeptReadings(database)),
+        readings=Readings(KeptReadings(database), reading),
         pulls=Pulls(host),
     )
 

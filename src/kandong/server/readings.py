@@ -30,8 +30,9 @@ class Readings:
     """Thread-safe."""
 
     def __init__(self, kept: KeptReadings, child: ReadingChild | None = None) -> None:
-        """``child`` does the reading; it starts with the first picture that nobody has read before."""
+        """``child`` does the reading, and is then its giver's to close; its process starts with the first picture."""
         self._kept = kept
+        self._is_mine = child is None
         self._child = child or ReadingChild()
         self._pipeline = pipeline_digest()
         self._lock = threading.Lock()
@@ -66,7 +67,8 @@ class Readings:
 
     def close(self) -> None:
         """End the reading process. Idempotent."""
-        self._child.close()
+        if self._is_mine:
+            self._child.close()
 
     def _find_or_read(self, picture: Picture, mine: Future[ImageReading]) -> ImageReading:
         try:

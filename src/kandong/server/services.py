@@ -32,6 +32,7 @@ from kandong.store.database import Database
 from kandong.store.files import Files
 from kandong.store.keys import KeyStore
 from kandong.store.messages import Messages
+from kandong.tasks.report_cache import MemoryReports, ReportCache
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
 
@@ -79,6 +80,7 @@ class Services:
     housekeeping: Housekeeping
     readings: Readings
     pulls: Pulls
+    reports: ReportCache = field(default_factory=MemoryReports)
     page: PageFiles = field(default_factory=PageFiles)
     requests: RequestMetrics = field(default_factory=RequestMetrics)
     started_s: float = field(default_factory=time.time)
