@@ -5,20 +5,26 @@ Owns: these addresses. Must not know: how pictures are decoded and kept.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import msgspec
 from flask import Response, send_file
 
-from kandong.errors import KandongError, NotFoundError
+from kandong.errors import KandongError, NotFoundError, QueueFullError
 from kandong.server.routes import Routes
 from kandong.server.services import caller, query, services
-from kandong.server.upload_form import read_upload
+from kandong.server.upload_form import UploadForm, read_upload
 from kandong.store.files import MAX_PAGE, PURPOSES, StoredFile
 from kandong.tasks.prompt_files import load_prompts
 from kandong.types import Picture
 from kandong.vlm.pixels import PixelBudget, plan_grid
 
+# A picture of 20 MB may have 120 MB of pixels, and as much again while it is encoded.
+_UNPACKED_AT_ONCE = threading.BoundedSemaphore(3)
+_TURN_WITHIN_S = 30.0
 _CACHE = "private, max-age=31536000, immutable"  # what is behind an id never changes
 
 
@@ -90,6 +96,30 @@ def _warm(file: StoredFile, picture: Picture, how: str) -> None:
         parts.warmings.start(caller().owner, file.id, picture, system=system)
 
 
+@contextmanager
+def _turn_to_unpack() -> Iterator[None]:
+    """Wait for a turn. Errors: ``QueueFullError``."""
+    if not _UNPACKED_AT_ONCE.acquire(timeout=_TURN_WITHIN_S):
+        raise QueueFullError("Too many pictures are being uploaded.", hint="Try again in a moment.", retry_after_s=5)
+    try:
+        yield
+    finally:
+        _UNPACKED_AT_ONCE.release()
+
+
+def _take(form: UploadForm) -> FileObject:
+    picture = services().decoder.decode(form.data, field="file")
+    file = services().files.add(
+        caller().owner,
+        picture,
+        filename=form.filename,
+        num_bytes=len(form.data),
+        purpose=form.fields.get("purpose", "vision"),
+    )
+    _warm(file, picture, query("warm", "1"))
+    return file_object(file)
+
+
 def add_routes(routes: Routes) -> None:
     """Declare them."""
     _add_collection(routes)
@@ -119,16 +149,8 @@ def _add_collection(routes: Routes) -> None:
     )
     def upload() -> FileObject:
         form = read_upload(services().settings.max_upload_bytes)
-        picture = services().decoder.decode(form.data, field="file")
-        file = services().files.add(
-            caller().owner,
-            picture,
-            filename=form.filename,
-            num_bytes=len(form.data),
-            purpose=form.fields.get("purpose", "vision"),
-        )
-        _warm(file, picture, query("warm", "1"))
-        return file_object(file)
+        with _turn_to_unpack():
+            return _take(form)
 
     @routes.add(
         "GET",
