@@ -5,6 +5,7 @@ Owns: the public names. They are loaded on first use, so that ``import kandong``
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from kandong.types import Picture as Picture
 
 __version__ = "0.1.0"
+
+# `import openvino` reports each start to Google Analytics through this package, unless it cannot be imported; OpenVINO
+# then takes a stub of its own. Nothing leaves the machine, so it must not be there before openvino is.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 _HOMES = {
     "Answer": "kandong.runtime.local",

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
+from kandong.errors import RequestTimeoutError
 from kandong.server import (
     conversation_routes,
     document_routes,
@@ -152,7 +153,8 @@ def _handle(route: Route, variables: dict[str, Any]) -> Any:
         READERS.end(connection)
         return route.handler(**variables)
     data = request.get_data(cache=False)
-    READERS.end(connection)
+    if READERS.end(connection):  # what came is then given as if it were all
+        raise RequestTimeoutError("The request's body did not come in time.", hint="Send it faster, or less of it.")
     g.body_sha256 = hashlib.sha256(data).hexdigest()
     return route.handler(decode_body(data, route.takes), **variables)
 
