@@ -1,14 +1,16 @@
 /** Takes the pictures of docs/images from a running server; `scripts/screenshots.py` starts one and calls this. */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "@playwright/test";
 
 const [folder] = process.argv.slice(2);
 const url = process.env.KANDONG_URL;
 const WORDS = {
-  zh: { locale: "zh-CN", sample: "试试示例：商品卡片", log: "对话内容" },
-  en: { locale: "en-US", sample: "Try the example: Product card", log: "Conversation" },
+  zh: { locale: "zh-CN", log: "对话内容" },
+  en: { locale: "en-US", log: "Conversation" },
 };
-const SECOND_QUESTION = "请提取图中所有文字";
+const QUESTION = "请提取图中所有文字";
+const CARD = fileURLToPath(new URL("../../src/kandong/samples/card.png", import.meta.url));
 
 const browser = await chromium.launch({
   executablePath: process.env.KANDONG_CHROMIUM,
@@ -55,11 +57,10 @@ for (const [language, words] of Object.entries(WORDS))
   ]) {
     const page = await openPage(words.locale, width, height);
     await shoot(page, `start-${language}-${width}`);
-    await page.getByRole("button", { name: words.sample }).click();
-    await waitForEnd(page, words.log);
-    await page.locator("#question").fill(SECOND_QUESTION);
+    await page.getByTestId("files").setInputFiles(CARD);
+    await page.locator("#question").fill(QUESTION);
     await page.keyboard.press("Enter");
-    await page.locator("article.is-assistant").nth(1).waitFor();
+    await page.locator("article.is-assistant").waitFor();
     await waitForEnd(page, words.log);
     await shoot(page, `chat-${language}-${width}`);
     await page.context().close();
