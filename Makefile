@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit docs golden golden-check bench bench-peers bench-service clean
+.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz docs golden golden-check bench bench-peers bench-service clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ layers: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest
+
+fuzz: $(STAMP) ## Send 2,000 random requests by the service's own description
+	KANDONG_TEST_FUZZ_CASES=2000 $(BIN)/python -m pytest tests/server/test_fuzz.py -q -s
 
 docs: $(STAMP) ## Write the generated documentation again
 	$(BIN)/python -m docs.generate

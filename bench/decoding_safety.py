@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import random
 import struct
 import sys
@@ -17,6 +18,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,6 +187,22 @@ def mutants(num: int, seed: int) -> Iterator[tuple[str, bytes]]:
         yield f"mutant {i} of seed {seed}", mutant(files[i % len(files)], chance)
 
 
+def at_once(decoder: SafeDecoder, num: int) -> dict[str, object]:
+    """Decode giants in many threads; gives what this process and the decoding ones had of memory at most."""
+    files = [data for _, data in giants()]
+    before_mib = peak_mib(os.getpid())
+    started = time.perf_counter()
+    with ThreadPoolExecutor(num) as pool:
+        sizes = list(pool.map(lambda i: decoder.decode(files[i % len(files)]).rgb.nbytes, range(num)))
+    children_mib = sum(map(peak_mib, decoder.process_ids()))
+    return {
+        "pictures": len(sizes),
+        "seconds": round(time.perf_counter() - started, 1),
+        "decoding_processes_mib": round(children_mib),
+        "this_process_grew_mib": round(peak_mib(os.getpid()) - before_mib),
+    }
+
+
 def main() -> int:
     """Run it; the exit code is 1 if anything was found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -197,7 +215,10 @@ def main() -> int:
             "bombs": judge(decoder, iter(bombs().items()), lambda t: print(t, file=sys.stderr)),
             "giants": judge(decoder, giants(), lambda t: print(t, file=sys.stderr)),
         }
-    print(json.dumps({name: verdict.to_dict() for name, verdict in verdicts.items()}, indent=1, ensure_ascii=False))
+    told: dict[str, object] = {name: verdict.to_dict() for name, verdict in verdicts.items()}
+    with SafeDecoder() as decoder:
+        told["eight at once"] = at_once(decoder, 8)
+    print(json.dumps(told, indent=1, ensure_ascii=False))
     return 1 if any(verdict.faults for verdict in verdicts.values()) else 0
 
 

@@ -27,7 +27,7 @@ from kandong.errors import (
 from kandong.reading.images import decode_picture
 from kandong.runtime.decoder import DecoderOptions, SafeDecoder, _result_of
 from tests.inspection import GOLDEN
-from tests.runtime.engine_processes import await_true, is_alive
+from tests.runtime.engine_processes import is_alive
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at limits of POSIX")
 PICTURES = sorted((GOLDEN / "pictures").glob("*.png"))
@@ -110,8 +110,7 @@ def test_process_that_dies_is_replaced(decoder: SafeDecoder) -> None:
     data = PICTURES[0].read_bytes()
     decoder.decode(data)
     (number,) = decoder.process_ids()
-    os.kill(number, signal.SIGKILL)
-    await_true(lambda: not is_alive(number), 5)
+    os.kill(number, signal.SIGKILL)  # and no waiting: it may be found dead in the middle of the next call
     assert decoder.decode(data).format == "PNG"
     assert decoder.process_ids() != [number]
 

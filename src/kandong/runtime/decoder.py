@@ -7,6 +7,7 @@ formats. Thread-safe.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -32,6 +33,7 @@ _KINDS: Final[dict[str, type[PictureError]]] = {
 _SAVE_ANEW: Final = "Save it anew in a picture program and send that."
 _SMALLER: Final = "Make the picture smaller and send it again."
 _MAX_HEADER_BYTES: Final = 16_384
+_QUICK_DEATH_S: Final = 1.0
 _Side = Annotated[int, msgspec.Meta(ge=1, le=30_000)]
 _Name = Annotated[str, msgspec.Meta(max_length=40)]
 
@@ -57,12 +59,16 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class DecoderOptions:
-    """Bounds. ``wall_s`` is for one picture, ``queue_s`` for waiting until a process is free."""
+    """Bounds. ``wall_s`` is for one picture, ``queue_s`` for waiting until a process is free.
+
+    ``start_s`` is for a new process to begin, which takes 0.3 s, and many seconds on a machine with no time to spare.
+    """
 
     num_children: int = 2
     recycle_after: int = 200
     wall_s: float = 10.0
     queue_s: float = 30.0
+    start_s: float = 60.0
     max_bytes: int = MAX_FILE_BYTES
     module: str = "kandong.runtime.decoding_child"
 
@@ -74,7 +80,8 @@ class SafeDecoder:
         """Nothing is started before the first picture."""
         self._options = options or DecoderOptions()
         self._children = [
-            PipedChild(self._options.module, self._options.recycle_after) for _ in range(self._options.num_children)
+            PipedChild(self._options.module, self._options.recycle_after, self._options.start_s)
+            for _ in range(self._options.num_children)
         ]
         self._idle = list(self._children)
         self._free = threading.Semaphore(len(self._idle))
@@ -94,7 +101,7 @@ class SafeDecoder:
         with self._lock:
             child = self._idle.pop()  # the one used last: the other may never be needed
         try:
-            frames = child.call([data], self._options.wall_s)
+            frames = self._call(child, data)
         except DeadlineExceededError:
             raise PictureLimitError("the picture takes too long to decode", hint=_SAVE_ANEW, field=field) from None
         except EngineLostError:
@@ -109,6 +116,16 @@ class SafeDecoder:
             result.field = field
             raise result
         return result
+
+    def _call(self, child: PipedChild, data: bytes) -> list[bytes]:
+        started = time.monotonic()
+        try:
+            return child.call([data], self._options.wall_s)
+        except EngineLostError:
+            if time.monotonic() - started > _QUICK_DEATH_S:
+                raise
+        # It may have been dead before, ended by the system for want of memory: then the picture is not to blame.
+        return child.call([data], self._options.wall_s)
 
     def process_ids(self) -> list[int]:
         """Give the processes that there are now."""
