@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit docs golden golden-check bench bench-peers clean
+.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz docs golden golden-check bench bench-peers bench-service clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,8 +17,8 @@ $(STAMP): pyproject.toml
 
 install: $(STAMP) ## Make the virtual environment .venv with Kandong and the development tools
 
-serve: $(STAMP) ## Run the main job: ask about samples/card.png
-	@$(BIN)/python -m samples.serve
+serve: $(STAMP) ## Serve page and API on http://127.0.0.1:8765 (ARGS="--port 9000 …"); builds the page if Node.js is here
+	@$(BIN)/python -m samples.serve $(ARGS)
 
 page: ## Build the web page into the package (needs Node.js 20.19 or newer)
 	@$(PYTHON) -m scripts.page_build
@@ -53,6 +53,9 @@ layers: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/python -m pytest
 
+fuzz: $(STAMP) ## Send 2,000 random requests by the service's own description
+	KANDONG_TEST_FUZZ_CASES=2000 $(BIN)/python -m pytest tests/server/test_fuzz.py -q -s
+
 docs: $(STAMP) ## Write the generated documentation again
 	$(BIN)/python -m docs.generate
 
@@ -75,6 +78,10 @@ bench: $(STAMP) ## Measure speed on random weights of 2B shapes beside the peers
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.workloads
 	$(BIN)/python -m docs.generate
+
+bench-service: $(STAMP) ## Measure the service under overload and floods (10 minutes): docs/reliability.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m bench.service
 
 clean: ## Remove what was built and cached
 	rm -rf $(VENV) .venv-golden dist src/kandong/server/page web/node_modules web/test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,40 +1,51 @@
-"""What `make serve` runs until the page comes: the main job on a sample card.
+"""What `make serve` runs: builds the web page where that is needed and possible, then serves page and API.
 
-Owns: choosing a model that is there. Must not know: the engine.
+Owns: when the page is built. Must not know: how it is built, the service.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from kandong.cli.main import main
-from kandong.cli.output import write_error
-from kandong.errors import ModelNotFoundError
-from kandong.models.catalogue import find_model
 
 ROOT = Path(__file__).resolve().parent.parent
-CARD = ROOT / "samples" / "card.png"
-QUESTIONS = ("价格是多少？", "请识别图中的文字")
-RANDOM_WEIGHTS = ROOT / "tests" / "golden" / "tied"
+WEB = ROOT / "web"
+INDEX = ROOT / "src" / "kandong" / "server" / "page" / "index.html"
+_SKIPPED = {"node_modules", "test-results", "playwright-report"}
+
+
+def is_stale() -> bool:
+    """Whether there is no built page, or one older than its sources."""
+    if not INDEX.is_file():
+        return True
+    built = INDEX.stat().st_mtime
+    sources = (path for path in WEB.rglob("*") if path.is_file() and not _SKIPPED & set(path.parts))
+    return any(path.stat().st_mtime > built for path in sources)
+
+
+def build_page() -> bool:
+    """Build the page with Node.js; False if that is not here, or the build failed."""
+    npm = shutil.which("npm")
+    if npm is None or not (WEB / "package.json").is_file():
+        return False
+    steps = [[npm, "run", "build"]]
+    if not (WEB / "node_modules").is_dir():
+        steps.insert(0, [npm, "ci", "--no-audit", "--no-fund"])
+    print("building the page", file=sys.stderr)
+    return all(subprocess.run(step, cwd=WEB, stdout=sys.stderr, check=False).returncode == 0 for step in steps)
 
 
 def run() -> int:
-    """Ask two questions about the card; without a model, say how to get one and show the engine on random weights."""
-    try:
-        model = str(find_model().folder)
-    except ModelNotFoundError as error:
-        write_error(error)
-        print(
-            "\nMeanwhile, here is the engine at work on a tiny model of random weights: what it writes means nothing.",
-            file=sys.stderr,
-        )
-        return main(["ask", str(CARD), QUESTIONS[0], "--model", str(RANDOM_WEIGHTS), "--max-tokens", "16", "--json"])
-    for question in QUESTIONS:
-        print(f"samples/card.png — {question}", file=sys.stderr)
-        if code := main(["ask", str(CARD), question, "--model", model]):
-            return code
-    return 0
+    """Serve, with the newest page that can be had."""
+    if is_stale() and not build_page():
+        told = "with the page as it was built before" if INDEX.is_file() else "the API alone"
+        print(f"The page was not built (Node.js 20 or newer does it): serving {told}.", file=sys.stderr)
+    print("Open the address below and choose a sample picture; Ctrl-C ends it.", file=sys.stderr)
+    return main(["serve", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ _KINDS = {
 }
 
 ImageSource = str | os.PathLike[str] | bytes
+ImageSources = ImageSource | Iterable[ImageSource]
 
 
 class Client:
@@ -76,7 +77,7 @@ class Client:
         """Close the connections. Idempotent."""
         self._http.close()
 
-    def ask(self, question: str, images: Iterable[ImageSource] = (), **options: Any) -> str:
+    def ask(self, question: str, images: ImageSources = (), **options: Any) -> str:
         """Ask one question about pictures and give the answer's text.
 
         ``images`` are paths, bytes, ids of files or data URIs. ``options`` are fields of a chat request. Errors: those
@@ -178,7 +179,7 @@ def retry_delay_s(retry_after: str | None, num_tries: int) -> float:
     return min(_MAX_RETRY_AFTER_S, max(0.0, seconds)) * random.uniform(1.0, 1.25)
 
 
-def user_message(question: str, images: Iterable[ImageSource] = ()) -> dict[str, Any]:
+def user_message(question: str, images: ImageSources = ()) -> dict[str, Any]:
     """Give a message of the user: pictures first, then the question. Errors: ``InputError`` for a missing file."""
     if isinstance(images, str | bytes | os.PathLike):
         images = [images]

@@ -63,6 +63,7 @@ def test_rename_settings_delete_restore(client: FlaskClient) -> None:
         "max_image_tokens": None,
         "min_rounds": None,
         "system": "短",
+        "assist": None,
     }
     gone = client.delete(at).json
     assert gone is not None

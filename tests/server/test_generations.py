@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from kandong.errors import StorageError
+from kandong.errors import EngineLostError, StorageError
 from kandong.runtime.conversation import Chat
 from kandong.server.asking import Asked, LoadPicture, Prepared, prepare_plain
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.opening import close_services, open_services
+from kandong.server.readings import Readings
 from kandong.server.services import Services
 from kandong.settings import Settings
 from tests.inspection import GOLDEN, golden_engine
 from tests.runtime.engine_processes import await_true
 from tests.server.follow import ask, finish, follow, upload_picture
 
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 AT = "/api/conversations"
 GREEDY = {"max_tokens": 24, "temperature": 0}
 
@@ -76,7 +80,7 @@ def test_events_tell_the_whole_story_in_order(client: FlaskClient) -> None:
 
 
 def test_questions_find_the_prefix_and_answers_are_those_of_a_chat(client: FlaskClient) -> None:
-    conversation_id = create(client, system="简短回答。")
+    conversation_id = create(client, system="简短回答。", assist=False)
     files = [upload_picture(client, name) for name in ("square.png", "tall.png")]
     chat = Chat(golden_engine("tied"), [GOLDEN / "pictures" / "square.png"], "简短回答。")
     questions = ["价格是多少？", "还有呢？", "两张图？"]
@@ -91,6 +95,35 @@ def test_questions_find_the_prefix_and_answers_are_those_of_a_chat(client: Flask
         assert last["usage"]["prompt_tokens"] == twin.num_prompt_tokens
         assert last["usage"]["cached_tokens"] >= num_known - 32  # all blocks of 32 tokens but the last
         num_known = last["usage"]["prompt_tokens"]
+
+
+def test_by_default_what_was_read_goes_beside_the_pictures_and_answers_are_checked(
+    client: FlaskClient, services: Services
+) -> None:
+    plain_id, conversation_id = create(client, assist=False), create(client)
+    card = (SAMPLES / "card.png").read_bytes()
+    upload = {"file": (io.BytesIO(card), "card.png")}
+    file_id = client.post("/v1/files?warm=assist", data=upload).get_json()["id"]
+    plain = finish(client, ask(client, plain_id, "价格是多少？", file_id)["generation_id"])["message"]
+    first = finish(client, ask(client, conversation_id, "价格是多少？", file_id)["generation_id"])["message"]
+    second = finish(client, ask(client, conversation_id, "那原价呢？")["generation_id"])["message"]
+    assert plain["evidence"] is None
+    assert first["usage"]["prompt_tokens"] > plain["usage"]["prompt_tokens"]
+    assert set(first["evidence"]) >= {"verified", "marks", "num_unverified", "prompt_version"}
+    assert second["usage"]["cached_tokens"] >= first["usage"]["prompt_tokens"] - 32
+    assert services.readings.num_misses == 1
+
+
+def test_a_question_is_answered_though_its_picture_cannot_be_read(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineLostError("The process that reads pictures died.")
+
+    monkeypatch.setattr(Readings, "read", refuse)
+    file_id = upload_picture(client, "square.png")["id"]
+    message = finish(client, ask(client, create(client), "价格是多少？", file_id)["generation_id"])["message"]
+    assert message["status"] == "complete"
 
 
 def test_question_that_was_never_answered_lends_its_pictures_to_the_next(services: Services) -> None:

@@ -169,9 +169,9 @@ def test_key_that_is_revoked_while_it_runs_opens_nothing(service: Served, folder
     command = [sys.executable, "-m", "kandong.cli.main", "keys"]
     made = subprocess.run([*command, "create", "c"], capture_output=True, text=True, check=True, env=environ)
     headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
-    assert service.ask("GET", "/api/system", headers=headers).status == 200
+    await_true(lambda: service.ask("GET", "/api/system", headers=headers).status == 200, 3)
     subprocess.run([*command, "revoke", "c"], capture_output=True, check=True, env=environ)
-    assert service.ask("GET", "/api/system", headers=headers).status == 401
+    await_true(lambda: service.ask("GET", "/api/system", headers=headers).status == 401, 3)
 
 
 def test_caches_are_told(service: Served, keys: dict[str, dict[str, str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from kandong.cli.main import main
+from tests.inspection import GOLDEN
 from tests.runtime.engine_processes import await_true, is_alive
-from tests.server.served import CHAT, TIED, long_question, served
+from tests.server.served import CHAT, QUICK_ENGINE, TIED, long_question, served
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends processes by signals")
 
@@ -76,14 +78,18 @@ def parent_of(process_id: int) -> int:
     return int(Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_starts_without_weights_and_says_what_is_missing(tmp_path: Path) -> None:
-    with served(tmp_path, "--model", "Qwen/Qwen3-VL-8B-Instruct", environ={"HF_HOME": str(tmp_path)}) as service:
+def test_starts_without_weights_and_with_them_once_they_are_there(tmp_path: Path) -> None:
+    with served(tmp_path, "--model", "example/tied", *QUICK_ENGINE) as service:
         assert service.ask("GET", "/api/session").json["model"] == {"name": None, "state": "missing"}
         assert "weights" in service.ask("GET", "/readyz").json["error"]["message"]
         refused = service.ask("POST", CHAT, long_question(1))
         assert refused.status == 503
         assert "kandong pull" in refused.json["error"]["hint"]
         assert service.ask("GET", "/api/models").json["data"][0]["state"] == "available"
+        folder = tmp_path / "home" / "models" / "example" / "tied"
+        shutil.copytree(GOLDEN / "tied", folder)  # as `kandong pull` would
+        service.await_ready()
+        assert service.ask("GET", "/api/session").json["model"] == {"name": "example/tied", "state": "ready"}
     assert any("its weights are not here" in line for line in service.lines)
 
 

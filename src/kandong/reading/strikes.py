@@ -51,8 +51,9 @@ def is_struck(crop: Rgb, left: float, right: float) -> bool:
     places = np.rint(rows[:, None, None] + rises[None, :, None] * share).astype(int)
     is_inside = ((places[..., -1] >= first) & (places[..., -1] <= last)).ravel()
     lines = places.reshape(-1, end - begin)[is_inside]
-    covered = _covered(ink, lines)
-    best = int(np.argmax(covered))
+    # A slanting stroke climbs in steps, so that the pixel above or below counts too; of equal strokes the inkiest.
+    covered = _covered(_thickened(ink), lines)
+    best = int(np.argmax(covered + 0.1 * _covered(ink, lines)))
     if covered[best] < _MIN_COVERED:
         return False
     away = max(2, round(_MIN_DISTANCE * height))
@@ -72,6 +73,14 @@ def _steps_beside(ink: NDArray[np.bool_], line: NDArray[np.int_], away: int) -> 
         ):
             thickness[side] += 1
     return -(thickness[0] + away), thickness[1] + away
+
+
+def _thickened(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Give the ink one pixel higher and lower; room between glyphs stays open."""
+    thick = ink.copy()
+    thick[1:] |= ink[:-1]
+    thick[:-1] |= ink[1:]
+    return thick
 
 
 def _covered(ink: NDArray[np.bool_], lines: NDArray[np.int_]) -> NDArray[np.float64]:

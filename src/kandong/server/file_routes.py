@@ -18,6 +18,8 @@ from kandong.server.routes import Routes
 from kandong.server.services import caller, query, services
 from kandong.server.upload_form import UploadForm, read_upload
 from kandong.store.files import MAX_PAGE, PURPOSES, StoredFile
+from kandong.tasks.prompt_files import load_prompts
+from kandong.types import Picture
 from kandong.vlm.pixels import PixelBudget, plan_grid
 
 # A picture of 20 MB may have 120 MB of pixels, and as much again while it is encoded.
@@ -84,6 +86,16 @@ def _num_tokens(file: StoredFile) -> int | None:
     return rows * columns // pixels.merge_size**2
 
 
+def _warm(file: StoredFile, picture: Picture, how: str) -> None:
+    parts = services()
+    is_assisted = how == "assist"
+    if is_assisted:
+        parts.readings.begin(picture)
+    if how != "0":
+        system = load_prompts()["system"].text if is_assisted and not parts.host.is_demo else ""
+        parts.warmings.start(caller().owner, file.id, picture, system=system)
+
+
 @contextmanager
 def _turn_to_unpack() -> Iterator[None]:
     """Wait for a turn. Errors: ``QueueFullError``."""
@@ -104,8 +116,7 @@ def _take(form: UploadForm) -> FileObject:
         num_bytes=len(form.data),
         purpose=form.fields.get("purpose", "vision"),
     )
-    if query("warm", "1") == "1":
-        services().warmings.start(caller().owner, file.id, picture)
+    _warm(file, picture, query("warm", "1"))
     return file_object(file)
 
 
@@ -128,7 +139,13 @@ def _add_collection(routes: Routes) -> None:
             ("purpose", Literal[PURPOSES], "what it is for; vision if not given"),
         ),
         errors=(400, 413, 415, 503, 507),
-        query=(("warm", Literal["0", "1"], "0: the model does not begin to look at it"),),
+        query=(
+            (
+                "warm",
+                Literal["0", "1", "assist"],
+                "0: the model does not begin to look at it; assist: as for a conversation, and its words are read too",
+            ),
+        ),
     )
     def upload() -> FileObject:
         form = read_upload(services().settings.max_upload_bytes)

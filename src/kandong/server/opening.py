@@ -10,6 +10,7 @@ from kandong.runtime.reading_child import ReadingChild
 from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
 from kandong.server.archive import Archives
+from kandong.server.assisting import Assistant
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -49,6 +50,8 @@ def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingCh
     engine = AdmittedEngine(host, admission)
     stored = StoredGenerations(database)
     stored.interrupt_all()  # what an earlier life of the service did not end
+    readings = Readings(KeptReadings(database), reading)
+    assistant = Assistant(readings, host)
     generations = Generations(
         stored,
         messages,
@@ -56,6 +59,7 @@ def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingCh
         engine,
         max_running=settings.web_threads,
         is_draining=lambda: admission.is_draining,
+        prepare=assistant.prepare,
     )
     decoder = SafeDecoder(DecoderOptions(max_bytes=MAX_FILE_BYTES))  # uploads have their own, smaller cap
     return Services(
@@ -75,7 +79,8 @@ def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingCh
         keys=keys,
         rates=RateLimits(),
         audit=AuditLog(database, settings.audit_days),
-        readings=Readings(KeptReadings(database), reading),
+        readings=readings,
+        assistant=assistant,
         pulls=Pulls(host),
     )
 

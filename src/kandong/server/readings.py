@@ -23,6 +23,7 @@ from kandong.types import Picture
 
 _KEPT_IN_MEMORY = 128
 MAX_WAITING = 64
+_MAX_AHEAD = 8
 _PREDICTED_S = 1
 
 
@@ -64,6 +65,18 @@ class Readings:
         if waiting_for is not None:
             return waiting_for.result(timeout=MAX_WAITING * WITHIN_S)
         return self._find_or_read(picture, mine)
+
+    def begin(self, picture: Picture) -> None:
+        """Read a picture that will probably be asked about; whoever asks meanwhile waits for this one.
+
+        With much to do it is left out, and no failure is told: who asks hears it.
+        """
+        if len(self._under_way) <= _MAX_AHEAD:
+            threading.Thread(target=self._try, args=(picture,), name="reading-ahead", daemon=True).start()
+
+    def _try(self, picture: Picture) -> None:
+        with contextlib.suppress(KandongError):
+            self.read(picture)
 
     def close(self) -> None:
         """End the reading process. Idempotent."""

@@ -15,6 +15,7 @@ from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
 from kandong.server.archive import Archives
+from kandong.server.assisting import Assistant
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -79,6 +80,7 @@ class Services:
     archives: Archives
     housekeeping: Housekeeping
     readings: Readings
+    assistant: Assistant
     pulls: Pulls
     reports: ReportCache = field(default_factory=MemoryReports)
     page: PageFiles = field(default_factory=PageFiles)

@@ -180,7 +180,7 @@ export const zh = {
     unavailable: "模型暂时不可用",
     seeSystem: "查看系统状态",
     demo: "演示模型",
-    demoText: "现在运行的是演示模型，只认得简单的促销卡片。要看真实图片，请下载正式模型。",
+    demoText: "演示模型只认得简单的促销卡片。",
     demoMore: "下载正式模型",
     cancel: "取消下载",
     left: (text: string) => `还要 ${text}`,
