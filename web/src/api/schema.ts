@@ -135,6 +135,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{conversation_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One conversation as a JSON file, with its pictures
+         * @description Needs the scope `read` where keys are in use.
+         */
+        get: operations["get_api_conversations_conversation_id_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All conversations as a JSON file, with their pictures
+         * @description Needs the scope `read` where keys are in use.
+         */
+        get: operations["get_api_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an exported file in; what is here already is skipped
+         * @description Needs the scope `submit` where keys are in use.
+         */
+        post: operations["post_api_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/chat/completions": {
         parameters: {
             query?: never;
@@ -189,6 +249,46 @@ export interface paths {
         get: operations["get_v1_models_model_id"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Judge a post by several tasks at once; with stream, progress as server-sent events
+         * @description Needs the scope `submit` where keys are in use.
+         */
+        post: operations["post_v1_reports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/moderations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Moderate texts and pictures by rules, in OpenAI's shape
+         * @description Needs the scope `submit` where keys are in use.
+         */
+        post: operations["post_v1_moderations"];
         delete?: never;
         options?: never;
         head?: never;
@@ -673,6 +773,160 @@ export interface components {
             hint: string | null;
         };
         /**
+         * Archive
+         * @description The whole file.
+         */
+        Archive: {
+            kandong_export: number;
+            conversations: components["schemas"]["ArchivedConversation"][];
+            /** @default [] */
+            files: components["schemas"]["ArchivedFile"][];
+            /** @default null */
+            exported_at: string | null;
+        };
+        /**
+         * ArchivedConversation
+         * @description A conversation with the messages that counted.
+         */
+        ArchivedConversation: {
+            title: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            messages: components["schemas"]["ArchivedMessage"][];
+            /**
+             * @default {
+             *       "max_tokens": null,
+             *       "temperature": null,
+             *       "max_image_tokens": null,
+             *       "min_rounds": null,
+             *       "system": null,
+             *       "assist": null
+             *     }
+             */
+            settings: components["schemas"]["ConversationSettings"];
+            /** @default null */
+            id: string | null;
+        };
+        /**
+         * ArchivedMessage
+         * @description A message, as the page's API gives it; its id counts for nothing.
+         */
+        ArchivedMessage: {
+            /** @enum {unknown} */
+            role: "assistant" | "user";
+            text: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * @default complete
+             * @enum {unknown}
+             */
+            status: "complete" | "failed" | "interrupted" | "running" | "stopped";
+            /** @default [] */
+            files: components["schemas"]["ArchivedFileRef"][];
+            /** @default null */
+            finish_reason: string | null;
+            /** @default null */
+            stopped_by: string | null;
+            /** @default null */
+            error: components["schemas"]["MessageError"] | null;
+            /** @default null */
+            usage: components["schemas"]["kandong.server.conversation_shapes.Usage"] | null;
+            /** @default null */
+            timings_ms: {
+                [key: string]: number;
+            } | null;
+            /** @default null */
+            pictures: components["schemas"]["SeenPicture"][] | null;
+            /** @default 0 */
+            dropped_rounds: number;
+            /** @default null */
+            model: string | null;
+            /** @default null */
+            evidence: Record<string, never> | null;
+        };
+        /**
+         * ArchivedFileRef
+         * @description A picture of a message, by its id in this file.
+         */
+        ArchivedFileRef: {
+            id: string;
+        };
+        /**
+         * MessageError
+         * @description Why an answer failed.
+         */
+        MessageError: {
+            message: string;
+            type: string;
+            param: string | null;
+            code: string;
+            hint: string | null;
+            retryable: boolean;
+        };
+        /**
+         * Usage
+         * @description Tokens of one answer.
+         */
+        "kandong.server.conversation_shapes.Usage": {
+            prompt_tokens: number;
+            completion_tokens: number;
+            cached_tokens: number;
+            picture_tokens: number;
+        };
+        /**
+         * SeenPicture
+         * @description What the model saw of a picture: rows and columns of tokens, and where its features came from.
+         */
+        SeenPicture: {
+            grid: number[];
+            tokens: number;
+            origin: string;
+        };
+        /**
+         * ConversationSettings
+         * @description How answers of a conversation are made; ``null`` or absent: the default.
+         *
+         *         ``assist`` (by default on): what was read in pictures goes beside them, and answers are checked against it.
+         */
+        ConversationSettings: {
+            /** @default null */
+            max_tokens: number | null;
+            /** @default null */
+            temperature: number | null;
+            /** @default null */
+            max_image_tokens: number | null;
+            /** @default null */
+            min_rounds: number | null;
+            /** @default null */
+            system: string | null;
+            /** @default null */
+            assist: boolean | null;
+        };
+        /**
+         * ArchivedFile
+         * @description A picture; ``sha256`` is of its size and pixels. ``null`` data: it was lost before the export.
+         */
+        ArchivedFile: {
+            id: string;
+            filename: string;
+            sha256: string;
+            data_base64: string | null;
+            /** @default image/png */
+            mime: string;
+        };
+        /**
+         * ImportResult
+         * @description What was added; what was here already is skipped.
+         */
+        ImportResult: {
+            num_conversations: number;
+            num_skipped: number;
+            conversation_ids: string[];
+        };
+        /**
          * ChatBody
          * @description ``messages``, or the short form ``image`` and ``query``; then fields that say how to answer.
          */
@@ -1024,6 +1278,77 @@ export interface components {
             aliases: string[];
         };
         /**
+         * ReportBody
+         * @description A post and what is asked about it.
+         *
+         *         ``post``: ``id, text, pictures[] (data URIs, ids of files, {image_url}), comments[], platform, time, product {name,
+         *         price, list_price, gifts[], specification, certificates[]}``. ``tasks``: of read, ask, describe, moderate,
+         *         sentiment, extract; by default all but ask. ``question`` is of ask, ``schema`` of extract, ``mode`` of read. With
+         *         ``use_model`` false only OCR, codes and rules work. ``stream``: progress as server-sent events.
+         */
+        ReportBody: {
+            post: Record<string, never>;
+            /** @default null */
+            tasks: string[] | null;
+            /** @default null */
+            question: string | null;
+            /** @default null */
+            schema: Record<string, never> | null;
+            /** @default null */
+            mode: ("auto" | "fast" | "model") | null;
+            /** @default null */
+            use_model: boolean | null;
+            /** @default null */
+            stream: boolean | null;
+        };
+        /**
+         * Reports
+         * @description A report for each task, in the order asked; their fields are those of the documentation of tasks.
+         */
+        Reports: {
+            id: string;
+            object: string;
+            created_at: number;
+            reports: {
+                [key: string]: Record<string, never>;
+            };
+        };
+        /**
+         * ModerationBody
+         * @description ``input``: a text, a list of texts, each judged alone, or a list of parts (text, image_url), judged together.
+         */
+        ModerationBody: {
+            input: string | (string | Record<string, never>)[];
+            /** @default null */
+            model: string | null;
+        };
+        /**
+         * Moderation
+         * @description The verdicts, in the order of the inputs.
+         */
+        Moderation: {
+            id: string;
+            model: string;
+            results: components["schemas"]["ModerationResult"][];
+        };
+        /**
+         * ModerationResult
+         * @description One verdict; ``kandong`` is the whole report with places, articles and rewordings.
+         */
+        ModerationResult: {
+            flagged: boolean;
+            categories: {
+                [key: string]: boolean;
+            };
+            category_scores: {
+                [key: string]: number;
+            };
+            category_applied_input_types: {
+                [key: string]: string[];
+            };
+            kandong: Record<string, never>;
+        };
+        /**
          * ConversationPage
          * @description A page of the list; go on with ``cursor`` = ``next_cursor``.
          */
@@ -1054,22 +1379,6 @@ export interface components {
             title: string;
             /** @default null */
             settings: components["schemas"]["ConversationSettings"] | null;
-        };
-        /**
-         * ConversationSettings
-         * @description How answers of a conversation are made; ``null`` or absent: the default.
-         */
-        ConversationSettings: {
-            /** @default null */
-            max_tokens: number | null;
-            /** @default null */
-            temperature: number | null;
-            /** @default null */
-            max_image_tokens: number | null;
-            /** @default null */
-            min_rounds: number | null;
-            /** @default null */
-            system: string | null;
         };
         /**
          * Conversation
@@ -1119,37 +1428,6 @@ export interface components {
             width_px: number;
             height_px: number;
             filename: string;
-        };
-        /**
-         * MessageError
-         * @description Why an answer failed.
-         */
-        MessageError: {
-            message: string;
-            type: string;
-            param: string | null;
-            code: string;
-            hint: string | null;
-            retryable: boolean;
-        };
-        /**
-         * Usage
-         * @description Tokens of one answer.
-         */
-        "kandong.server.conversation_shapes.Usage": {
-            prompt_tokens: number;
-            completion_tokens: number;
-            cached_tokens: number;
-            picture_tokens: number;
-        };
-        /**
-         * SeenPicture
-         * @description What the model saw of a picture: rows and columns of tokens, and where its features came from.
-         */
-        SeenPicture: {
-            grid: number[];
-            tokens: number;
-            origin: string;
         };
         /**
          * ConversationChange
@@ -1332,9 +1610,7 @@ export interface components {
             /** @default 0 */
             bytes_per_s: number;
             /** @default null */
-            error: {
-                [key: string]: unknown;
-            } | null;
+            error: Record<string, never> | null;
         };
         /**
          * ErrorReply
@@ -1875,6 +2151,309 @@ export interface operations {
             };
         };
     };
+    get_api_conversations_conversation_id_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One conversation as a JSON file, with its pictures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Archive"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    get_api_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All conversations as a JSON file, with their pictures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Archive"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    post_api_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description Take an exported file in; what is here already is skipped */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportResult"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     post_v1_chat_completions: {
         parameters: {
             query?: never;
@@ -2231,6 +2810,352 @@ export interface operations {
                 headers: {
                     /** @description Seconds until it may be tried again. */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    post_v1_reports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportBody"];
+            };
+        };
+        responses: {
+            /** @description Judge a post by several tasks at once; with stream, progress as server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reports"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The client went away */
+            499: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    post_v1_moderations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModerationBody"];
+            };
+        };
+        responses: {
+            /** @description Moderate texts and pictures by rules, in OpenAI's shape */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moderation"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The client went away */
+            499: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -3659,8 +4584,8 @@ export interface operations {
     post_v1_files: {
         parameters: {
             query?: {
-                /** @description 0: the model does not begin to look at it */
-                warm?: "0" | "1";
+                /** @description 0: the model does not begin to look at it; assist: as for a conversation, and its words are read too */
+                warm?: "0" | "1" | "assist";
             };
             header?: never;
             path?: never;
