@@ -2,12 +2,13 @@
 #   docker compose run --rm kandong keys create me --scope admin     (once: prints the key that every request needs)
 #   docker compose run --rm kandong pull                             (once: the weights, or use the page's button)
 #   docker compose up
-FROM node:22-bookworm-slim AS page
-WORKDIR /build/web
-COPY web/package.json web/package-lock.json ./
-RUN npm ci --no-audit --no-fund
-COPY web/ ./
-RUN npm run build
+FROM node:22-bookworm AS page
+WORKDIR /build
+COPY scripts/ scripts/
+COPY web/package.json web/package-lock.json web/
+RUN python3 -m scripts.page_build --packages
+COPY web/ web/
+RUN python3 -m scripts.page_build
 
 FROM python:3.12-slim-bookworm AS installation
 WORKDIR /build

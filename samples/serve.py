@@ -16,8 +16,9 @@ def run() -> int:
     try:
         ensure_page()
     except PageBuildError as error:
-        told = "the page as it was built before" if (output_folder() / "index.html").is_file() else "the API alone"
-        print(f"{error} Serving {told}.", file=sys.stderr)
+        has_page = (output_folder() / "index.html").is_file()
+        told = "the page as it was built before" if has_page else "the API alone"
+        print(f"{error}\nServing {told}.", file=sys.stderr)
     print("Open the address below and choose a sample picture; Ctrl-C ends it.", file=sys.stderr)
     return main(["serve", *sys.argv[1:]])
 
