@@ -41,7 +41,7 @@ def test_people_can_do_with_the_page_what_it_offers(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:] + (tmp_path / "server.log").read_text("utf-8")
