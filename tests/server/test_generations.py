@@ -122,7 +122,9 @@ def test_a_question_is_answered_though_its_picture_cannot_be_read(
 
     monkeypatch.setattr(Readings, "read", refuse)
     file_id = upload_picture(client, "square.png")["id"]
-    message = finish(client, ask(client, create(client, assist=None), "价格是多少？", file_id)["generation_id"])["message"]
+    message = finish(client, ask(client, create(client, assist=None), "价格是多少？", file_id)["generation_id"])[
+        "message"
+    ]
     assert message["status"] == "complete"
 
 
