@@ -72,6 +72,12 @@ class Settings:
     read_timeout_s: float = _setting(30.0, "How long a client may take to send its request.", low=1, high=3_600)
     max_upload_bytes: int = _setting(20 * 2**20, "Largest picture file.", low=1024, high=2**30)
     max_request_bytes: int = _setting(64 * 2**20, "Largest body of a request with pictures.", low=1024, high=2**31)
+    media_folder: Path | None = _setting(  # noqa: RUF009 - as all the others
+        None, "Folder whose pictures may be named by their paths in the short form; default: no paths."
+    )
+    remote_hosts: tuple[str, ...] = _setting(
+        (), "Hosts that pictures may be fetched from, as example.com, *.example.com or example.com:8443; default: none."
+    )
     max_pictures: int = _setting(16, "Pictures in one message.", low=1, high=256)
     max_text_chars: int = _setting(200_000, "Characters of text in one message.", low=1, high=2_000_000)
     max_tokens: int = _setting(8_192, "Longest answer that may be asked for, in tokens.", low=1, high=262_144)

@@ -2,6 +2,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
+import { giveStylesNonce } from "./app/nonce";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/chat.css";
@@ -10,6 +11,8 @@ import "./styles/panels.css";
 
 const meta = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]');
 const nonce = meta?.content ?? "";
+
+giveStylesNonce(nonce);
 
 const root = document.getElementById("root");
 if (root)

@@ -164,9 +164,11 @@ def _annotate(result: FileReading, path: Path) -> None:
 
 def _table(reading: ImageReading) -> str:
     instructions = {mark.line_id for mark in reading.injection}
+    struck = {number.line_id: number.number.raw for number in reading.numbers if number.is_struck}
     rows = []
     for line in reading.lines:
         note = "  [reads like an instruction to a model]" if line.id in instructions else ""
+        note += f"  [struck through: {_clean(struck[line.id])}]" if line.id in struck else ""
         doubt = "?" if line.low_conf else " "
         rows.append(f"{line.id:>5}  {line.conf:.2f}{doubt} {_clean(line.text)}{note}")
     for number, code in enumerate(reading.codes, start=1):

@@ -14,7 +14,18 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
-from kandong.server import document_routes, file_routes, model_routes, ops, page_routes
+from kandong.errors import RequestTimeoutError
+from kandong.server import (
+    archive_routes,
+    conversation_routes,
+    document_routes,
+    file_routes,
+    model_routes,
+    openai_routes,
+    ops,
+    page_routes,
+    report_routes,
+)
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
 from kandong.server.guard import HostCheck, add_headers, authorise
@@ -33,7 +44,17 @@ _MAX_FORM_TEXT_BYTES = 2**20
 def all_routes() -> Routes:
     """Collect the routes of every module of the server."""
     routes = Routes()
-    for module in (ops, file_routes, model_routes, document_routes, page_routes):
+    for module in (
+        ops,
+        archive_routes,
+        openai_routes,
+        report_routes,
+        conversation_routes,
+        file_routes,
+        model_routes,
+        document_routes,
+        page_routes,
+    ):
         module.add_routes(routes)
     return routes
 
@@ -102,7 +123,7 @@ def _note(services: Services, response: Response) -> None:
 
 def _view_of(services: Services, route: Route) -> Callable[..., Response]:
     def view(**variables: Any) -> Response:
-        request.max_content_length = route.max_body_bytes or DEFAULT_BODY_BYTES
+        request.max_content_length = _max_body_bytes(services, route)
         g.caller = authorise(services, route, request)
         g.query = decode_query(request.args, route.query)
         if route.is_work:
@@ -121,6 +142,12 @@ def _view_of(services: Services, route: Route) -> Callable[..., Response]:
     return view
 
 
+def _max_body_bytes(services: Services, route: Route) -> int:
+    if route.takes_pictures:
+        return services.settings.max_request_bytes
+    return route.max_body_bytes or DEFAULT_BODY_BYTES
+
+
 def _handle(route: Route, variables: dict[str, Any]) -> Any:
     """Read the body, where it is JSON, and run the handler; a form is the handler's to read."""
     connection = request.environ.get("gunicorn.socket")
@@ -130,7 +157,8 @@ def _handle(route: Route, variables: dict[str, Any]) -> Any:
         READERS.end(connection)
         return route.handler(**variables)
     data = request.get_data(cache=False)
-    READERS.end(connection)
+    if READERS.end(connection):  # what came is then given as if it were all
+        raise RequestTimeoutError("The request's body did not come in time.", hint="Send it faster, or less of it.")
     g.body_sha256 = hashlib.sha256(data).hexdigest()
     return route.handler(decode_body(data, route.takes), **variables)
 

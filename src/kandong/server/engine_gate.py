@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kandong.errors import EngineUnavailableError, KandongError, ModelNotFoundError
@@ -125,6 +126,11 @@ class SupervisedEngine:
     def config(self) -> ModelConfig:
         """See ``EngineGate.config``."""
         return self._there().config
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the checkpoint lies. Errors: as ``config``."""
+        return self._there().found.folder
 
     @property
     def status(self) -> Status | None:

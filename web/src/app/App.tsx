@@ -22,7 +22,13 @@ export function App({ nonce }: { nonce: string }) {
   const csp = useMemo(() => ({ nonce }), [nonce]);
   const locale = language === "zh" ? zhCN : enUS;
   return (
-    <XProvider theme={theme} locale={locale as never} csp={csp} wave={{ disabled: true }}>
+    <XProvider
+      theme={theme}
+      locale={locale as never}
+      csp={csp}
+      wave={{ disabled: true }}
+      button={{ autoInsertSpace: false }}
+    >
       <Guard>
         <Frame />
       </Guard>

@@ -8,6 +8,7 @@ import { DropZone } from "../chat/DropZone";
 import { Viewer } from "../chat/Viewer";
 import { Sidebar } from "../history/Sidebar";
 import { useWords } from "../i18n";
+import { historyStore } from "../state/history";
 import { closePanel, openPanel, panelStore } from "../state/panels";
 import { preferences } from "../state/preferences";
 import { go, routeStore } from "../state/route";
@@ -31,7 +32,7 @@ export function Frame() {
   const panel = useStore(panelStore, (value) => value.open);
   const isWide = useStore(preferences, (value) => value.isSidebarOpen);
   const isSidebarOpen = isPhone ? panel === "sidebar" : isWide;
-  const title = useStore(threadStore, (value) => value.conversation?.title ?? "");
+  const title = useTitle();
   useShortcuts(isPhone);
   useEffect(() => {
     void refreshSession();
@@ -72,6 +73,14 @@ export function Frame() {
       <Panels isPhone={isPhone} />
     </div>
   );
+}
+
+/** The open chat's name: the list is told of a new one first. */
+function useTitle(): string {
+  const id = useStore(threadStore, (value) => value.id);
+  const own = useStore(threadStore, (value) => value.conversation?.title ?? "");
+  const listed = useStore(historyStore, (value) => value.list.find((item) => item.id === id)?.title);
+  return listed ?? own;
 }
 
 function TopBar({

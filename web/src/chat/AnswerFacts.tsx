@@ -6,28 +6,29 @@ import { useWords } from "../i18n";
 import type { Dictionary } from "../i18n/zh";
 import { durationText, rateText } from "../state/units";
 
-const PATCH_PX = 32;
+const TOKEN_PX = 32;
 
 /** Rows of name and value; what the server did not say is left out. */
 export function factsOf(message: Message, t: Dictionary): [string, string][] {
   const { usage, timings_ms: times, pictures } = message;
   const rows: [string, string][] = [];
-  const totalMs = times?.total_ms ?? times?.total;
-  const firstMs = times?.first_token_ms ?? times?.first_token ?? times?.ttft_ms;
+  const totalMs = times?.total;
+  const firstMs = times?.first_token;
   if (totalMs !== undefined) rows.push([t.facts.total, durationText(totalMs, t)]);
   if (firstMs !== undefined) rows.push([t.facts.firstToken, durationText(firstMs, t)]);
   if (usage) {
     rows.push([t.facts.written, t.facts.tokens(usage.completion_tokens)]);
-    if (totalMs !== undefined && firstMs !== undefined && totalMs > firstMs && usage.completion_tokens > 1) {
-      const perSecond = ((usage.completion_tokens - 1) * 1000) / (totalMs - firstMs);
+    const decodeMs = times?.decode;
+    if (decodeMs && usage.completion_tokens > 1) {
+      const perSecond = ((usage.completion_tokens - 1) * 1000) / decodeMs;
       rows.push([t.facts.speed, t.stage.tokensPerSecond(rateText(perSecond))]);
     }
     rows.push([t.facts.prompt, t.facts.tokens(usage.prompt_tokens)]);
     if (usage.cached_tokens > 0) rows.push([t.facts.cached, t.facts.tokens(usage.cached_tokens)]);
   }
   for (const picture of pictures ?? []) {
-    const [, high = 0, wide = 0] = picture.grid.length === 3 ? picture.grid : [1, ...picture.grid];
-    const seen = t.facts.grid((wide * PATCH_PX) / 2, (high * PATCH_PX) / 2, picture.tokens);
+    const [numRows = 0, numColumns = 0] = picture.grid;
+    const seen = t.facts.grid(numColumns * TOKEN_PX, numRows * TOKEN_PX, picture.tokens);
     const isStored = picture.origin !== "computed";
     rows.push([t.facts.pictureTokens, isStored ? `${seen} · ${t.facts.fromCache}` : seen]);
   }

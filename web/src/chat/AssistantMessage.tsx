@@ -13,6 +13,7 @@ import { useStore } from "../state/store";
 import { answerAgain } from "../state/thread";
 import { AnswerFacts } from "./AnswerFacts";
 import { AnswerText } from "./AnswerText";
+import { EvidenceMarks } from "./EvidenceMarks";
 import { StageLine } from "./StageLine";
 import { ANALYSIS_MAX_CHARS, countChars } from "./templates";
 
@@ -40,6 +41,7 @@ export function AssistantMessage({ message, live, isLast, isAnalysis }: Props) {
         />
       )}
       {live ? <StageLine live={live} /> : <Ending message={message} />}
+      {!live && <EvidenceMarks message={message} />}
       {!live && (
         <div className="message-actions">
           {text !== "" && <CopyButton text={text} />}
@@ -90,8 +92,8 @@ function Ending({ message }: { message: Message }) {
   const notes: string[] = [];
   if (message.status === "stopped") notes.push(t.message.stopped);
   if (message.status === "interrupted") notes.push(t.message.interrupted);
-  if (message.finish_reason === "length") notes.push(t.message.length);
-  if (message.stopped_by === "loop") notes.push(t.message.loop);
+  if (message.stopped_by !== null) notes.push(t.message.loop);
+  else if (message.finish_reason === "length") notes.push(t.message.length);
   if (message.dropped_rounds > 0) notes.push(t.message.dropped(message.dropped_rounds));
   if (message.status === "complete" && message.text === "") notes.push(t.message.emptyAnswer);
   return notes.map((note) => (

@@ -1,5 +1,5 @@
 /** Where a question is written. Owns: the field, its pictures and buttons. Must not know: how a question is answered. */
-import { CameraOutlined, PictureOutlined, SlidersOutlined, StopFilled } from "@ant-design/icons";
+import { CameraOutlined, PictureOutlined, SettingOutlined } from "@ant-design/icons";
 import Sender from "@ant-design/x/es/sender";
 import { Button } from "antd";
 import { useEffect, useRef, useState } from "react";
@@ -68,7 +68,7 @@ export function Composer({ isPhone }: { isPhone: boolean }) {
               shape="circle"
               aria-label={t.settings}
               title={t.settings}
-              icon={<SlidersOutlined />}
+              icon={<SettingOutlined />}
               onClick={() => openPanel("settings")}
             />
             <span className="composer-note" role="status">
@@ -84,7 +84,7 @@ export function Composer({ isPhone }: { isPhone: boolean }) {
                 type="primary"
                 aria-label={t.stop}
                 title={`${t.stop} (Esc)`}
-                icon={<StopFilled />}
+                icon={<span className="stop-square" />}
                 disabled={!hasGeneration}
                 onClick={() => void stop()}
               />

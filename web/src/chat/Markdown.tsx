@@ -39,8 +39,25 @@ function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
-/** A picture that a model names is never fetched: its description stays as text. */
-const MARKED = { renderer: { image: ({ text }: { text: string }) => escaped(text) } };
+interface TextToken {
+  text: string;
+  escaped?: boolean;
+  tokens?: unknown[];
+}
+
+/**
+ * A picture that a model names is never fetched: its description stays as text. Plain text is escaped here because
+ * XMarkdown's own renderer of it does not, so `<img src=x onerror=f=1>`, which is no tag to Markdown, would become one.
+ */
+const MARKED = {
+  renderer: {
+    image: ({ text }: { text: string }) => escaped(text),
+    text(this: { parser: { parseInline: (tokens: unknown[]) => string } }, token: TextToken): string {
+      if (token.tokens) return this.parser.parseInline(token.tokens);
+      return token.escaped ? token.text : escaped(token.text);
+    },
+  },
+};
 
 /** The address if it may be opened from an answer. */
 export function safeHref(href: unknown): string | null {

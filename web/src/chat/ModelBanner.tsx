@@ -9,11 +9,14 @@ import {
 import { Button } from "antd";
 import type { ReactNode } from "react";
 import { useWords } from "../i18n";
-import { startPull } from "../state/models";
+import { runModel, startPull } from "../state/models";
 import { go } from "../state/route";
 import { sessionStore } from "../state/session";
 import { useStore } from "../state/store";
 import { PullProgress } from "../system/PullProgress";
+
+/** The name of the demonstration model that an installation may bring. */
+const DEMO_MODEL = "mini";
 
 function Banner({
   icon,
@@ -32,7 +35,8 @@ function Banner({
   );
 }
 
-export function ModelBanner() {
+/** `isEmpty`: no answers are shown, each of which would say itself that it is a demonstration's. */
+export function ModelBanner({ isEmpty }: { isEmpty: boolean }) {
   const t = useWords();
   const { session, isOffline } = useStore(sessionStore, (value) => value);
   const seeSystem = (text: string) => (
@@ -50,7 +54,7 @@ export function ModelBanner() {
   const { model } = session;
   switch (model.state) {
     case "ready":
-      if (!model.is_demo) return null;
+      if (!model.is_demo || !isEmpty) return null;
       return (
         <Banner icon={<ExperimentOutlined />} kind="info">
           <span>{t.model.demoText}</span>
@@ -70,9 +74,16 @@ export function ModelBanner() {
           <strong>{t.model.missingTitle}</strong>
           <span>{t.model.missingText}</span>
           {session.scopes.includes("admin") ? (
-            <Button type="primary" size="small" onClick={() => void startPull()}>
-              {t.model.download}
-            </Button>
+            <>
+              <Button type="primary" size="small" onClick={() => void startPull()}>
+                {t.model.download}
+              </Button>
+              {session.demo_available && (
+                <Button size="small" onClick={() => void runModel(DEMO_MODEL)}>
+                  {t.model.tryDemo}
+                </Button>
+              )}
+            </>
           ) : (
             <span>{t.system.noAdmin}</span>
           )}

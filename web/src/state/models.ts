@@ -40,6 +40,16 @@ export async function startPull(model?: string, source?: string): Promise<void> 
   }
 }
 
+/** Run another model that is here. */
+export async function runModel(model: string): Promise<void> {
+  try {
+    await call("POST", "/api/models/use", { model });
+  } catch (error) {
+    notifyError(error);
+  }
+  void refreshSession();
+}
+
 export async function cancelPull(): Promise<void> {
   try {
     await call("DELETE", "/api/models/pull");

@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { call } from "../api/client";
 import type { ModelEntry } from "../api/types";
 import { useWords } from "../i18n";
-import { pullStore, startPull } from "../state/models";
+import { pullStore, runModel, startPull } from "../state/models";
 import { sessionStore } from "../state/session";
 import { useStore } from "../state/store";
 import { bytesText } from "../state/units";
@@ -15,6 +15,7 @@ export function ModelsCard() {
   const t = useWords().system;
   const [models, setModels] = useState<ModelEntry[]>([]);
   const pullState = useStore(pullStore, (value) => value.pull?.state);
+  const current = useStore(sessionStore, (value) => value.session?.model.name);
   const isAdmin = useStore(sessionStore, (value) => value.session?.scopes.includes("admin") ?? false);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a download that ends changes the list
   useEffect(() => {
@@ -22,7 +23,7 @@ export function ModelsCard() {
       (found) => setModels(found.data),
       () => undefined,
     );
-  }, [pullState]);
+  }, [pullState, current]);
   return (
     <Card title={t.models} isWide>
       <ul className="models">
@@ -30,12 +31,16 @@ export function ModelsCard() {
           <li key={model.name}>
             <span className="model-words">
               <span>{model.name}</span>
-              <small>{model.bytes === null ? "" : bytesText(model.bytes)}</small>
+              <small>{!model.bytes ? "" : bytesText(model.bytes)}</small>
             </span>
             {model.is_demo && <span className="badge">{t.demo}</span>}
             {model.is_current && <span className="badge is-on">{t.current}</span>}
             {model.state === "installed" ? (
-              !model.is_current && <span className="model-installed">{t.installed}</span>
+              !model.is_current && (
+                <Button size="small" disabled={!isAdmin} onClick={() => void runModel(model.name)}>
+                  {t.use}
+                </Button>
+              )
             ) : (
               <Button
                 size="small"

@@ -128,15 +128,20 @@ function ModelCard({ facts }: { facts: SystemFacts }) {
 function MemoryCard({ facts }: { facts: SystemFacts }) {
   const t = useWords();
   const { total_bytes, available_bytes, engine_bytes } = facts.memory;
-  const used = total_bytes - available_bytes;
+  const known = total_bytes !== null && available_bytes !== null;
   return (
     <Card title={t.system.memory}>
-      <Progress percent={Math.round((used / total_bytes) * 100)} aria-label={t.system.memory} />
+      {known && (
+        <Progress
+          percent={Math.round(((total_bytes - available_bytes) / total_bytes) * 100)}
+          aria-label={t.system.memory}
+        />
+      )}
       <Facts
         rows={[
           [t.system.memoryEngine, engine_bytes === null ? "–" : bytesText(engine_bytes)],
-          [t.system.memoryFree, bytesText(available_bytes)],
-          [t.system.memoryTotal, bytesText(total_bytes)],
+          [t.system.memoryFree, available_bytes === null ? "–" : bytesText(available_bytes)],
+          [t.system.memoryTotal, total_bytes === null ? "–" : bytesText(total_bytes)],
           [t.system.disk, bytesText(facts.disk_free_bytes)],
         ]}
       />
@@ -166,7 +171,7 @@ function QueueCard({ facts }: { facts: SystemFacts }) {
 function CachesCard({ facts }: { facts: SystemFacts }) {
   const t = useWords().system;
   return (
-    <Card title={t.caches}>
+    <Card title={t.caches} extra={<span className="card-unit">{t.hitRate}</span>}>
       <Cache name={t.features} hint={t.featuresHint} cache={facts.caches.features} />
       <Cache name={t.prefix} hint={t.prefixHint} cache={facts.caches.prefix} />
     </Card>
