@@ -35,7 +35,7 @@ def _misreading(part: dict[str, Any]) -> str:
         f"| {kind} | {row['misreading']['num_wrong']} | {_share(row['misreading']['wrong_marked'])} "
         f"| {row['parrot']['num_verified']} | {_share(row['parrot']['verified_right'])} "
         f"| {_share(row['truthful']['right_verified'])} |\n"
-        for kind, row in rows.items()
+        for kind, row in sorted(rows.items(), key=lambda one: one[0] == "all")
     )
     return (
         f"### Misread numbers\n\n{part['num_cards']} generated cards of all kinds, real OCR ({_when(part)}). Marked: a "
