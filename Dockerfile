@@ -17,7 +17,8 @@ COPY scripts/ scripts/
 COPY web/ web/
 COPY src/ src/
 COPY --from=page /build/src/kandong/server/page/ src/kandong/server/page/
-RUN test -f src/kandong/server/page/index.html \
+# The stamp says that this page is of these sources, so that none is built again.
+RUN python -c "from scripts import page_build as p; (p.output_folder() / p.STAMP).write_text(p.source_stamp())" \
     && python -m venv /opt/kandong \
     && /opt/kandong/bin/python -m pip install --no-cache-dir --disable-pip-version-check . \
     && /opt/kandong/bin/python -m compileall -q /opt/kandong/lib

@@ -1,6 +1,6 @@
 """What `make serve` runs: builds the web page where that is needed and possible, then serves page and API.
 
-Owns: when the page is built. Must not know: how it is built, the service.
+Owns: the order of the two. Must not know: how a page is built, the service.
 """
 
 from __future__ import annotations

@@ -62,6 +62,8 @@ def test_other_lines_are_no_stroke(name: str, strokes: list[tuple[float, float, 
 def test_nothing_is_seen_where_nothing_is() -> None:
     for size in ((1, 1), (40, 3), (9, 200), (300, 900)):
         assert not is_struck(np.full((*size, 3), 200, dtype=np.uint8), 0.1, 0.9)
+        assert not is_struck(np.full((*size, 3), 200, dtype=np.uint8), 1.0, 1.0)
+        assert not is_struck(np.full((*size, 3), 200, dtype=np.uint8), 0.9, 0.1)
 
 
 def prices(card: Card) -> list[PlacedNumber]:

@@ -31,14 +31,17 @@ _MIN_WIDTH: Final = 0.45
 
 def is_struck(crop: Rgb, left: float, right: float) -> bool:
     """Tell whether a stroke runs through a straightened line, all the way between two fractions of its width."""
+    width = crop.shape[1]
+    crop = crop[:, max(0, round(left * width)) : min(width, round(right * width) + 1)]
+    if not crop.size:
+        return False
     if crop.shape[0] > _MAX_HEIGHT_PX:
         size = max(1, crop.shape[1] * _MAX_HEIGHT_PX // crop.shape[0]), _MAX_HEIGHT_PX
         crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     height, width = crop.shape[:2]
-    begin, end = max(0, round(left * width)), min(width, round(right * width) + 1)
-    if height < _MIN_HEIGHT_PX or end - begin < max(3.0, _MIN_WIDTH * height):
+    if height < _MIN_HEIGHT_PX or width < max(3.0, _MIN_WIDTH * height):
         return False
-    ink = _ink(crop, begin, end)
+    ink = _ink(crop)
     if ink is None:
         return False
     first, last = round(_HIGHEST * height), round(_LOWEST * height)
@@ -46,11 +49,11 @@ def is_struck(crop: Rgb, left: float, right: float) -> bool:
         return False  # room between glyphs, which a stroke would fill: nearly all numbers end here
     rows = np.arange(first, last + 1)
     rises = np.arange(-round(_MAX_SLOPE * height), round(_MAX_SLOPE * height) + 1)
-    share = np.linspace(0, 1, end - begin)
+    share = np.linspace(0, 1, width)
     # All straight strokes by the row where they begin and by how far they sink: (rows, rises, columns)
     places = np.rint(rows[:, None, None] + rises[None, :, None] * share).astype(int)
     is_inside = ((places[..., -1] >= first) & (places[..., -1] <= last)).ravel()
-    lines = places.reshape(-1, end - begin)[is_inside]
+    lines = places.reshape(-1, width)[is_inside]
     # A slanting stroke climbs in steps, so that the pixel above or below counts too; of equal strokes the inkiest.
     covered = _covered(_thickened(ink), lines)
     best = int(np.argmax(covered + 0.1 * _covered(ink, lines)))
@@ -88,12 +91,12 @@ def _covered(ink: NDArray[np.bool_], lines: NDArray[np.int_]) -> NDArray[np.floa
     return np.asarray(ink[lines, np.arange(ink.shape[1])].mean(axis=1))
 
 
-def _ink(crop: Rgb, begin: int, end: int) -> NDArray[np.bool_] | None:
-    """Tell which pixels between two columns are ink, (height, columns); ``None`` where nothing stands out."""
+def _ink(crop: Rgb) -> NDArray[np.bool_] | None:
+    """Tell which pixels are ink, (height, width); ``None`` where nothing stands out."""
     gray: Any = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
     values = gray.astype(np.float32)
     edge = max(1, len(values) // 10)
     ground = np.median(np.concatenate([values[:edge], values[-edge:]]), axis=0)
-    away = np.abs(values - ground)[:, begin:end]
+    away = np.abs(values - ground)
     contrast = float(np.percentile(away, 97))
     return None if contrast < _MIN_INK_LEVELS else np.asarray(away >= max(_MIN_INK_LEVELS, _INK_SHARE * contrast))
