@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint types layers unit docs golden golden-check bench bench-peers clean
+.PHONY: help install serve test lint types layers unit docs golden golden-check mini bench bench-peers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,15 @@ golden-check: ## Compare the golden arrays with what transformers gives today
 	.venv-golden/bin/python -m pip install --quiet --disable-pip-version-check -e '.[golden]'
 	.venv-golden/bin/python -m tests.golden.make_golden --check
 
+MINI ?= build/mini
+mini: ## Train the miniature from nothing, or go on (own environment with torch; hours on 2 cores) into $(MINI)
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	OMP_WAIT_POLICY=PASSIVE .venv-train/bin/python -m training.run $(MINI)
+	.venv-train/bin/python -m training.export $(MINI)/state.pt $(MINI)/model
+	.venv-train/bin/python -m training.samples $(MINI)/model
+	.venv-train/bin/python -m training.evaluate $(MINI)/model --json $(MINI)/evaluation.json
+
 bench-peers: $(STAMP) ## Set up OpenVINO GenAI, llama.cpp and transformers to be measured beside (KANDONG_BENCH_HOME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m bench.setup_peers all
@@ -59,4 +68,4 @@ bench: $(STAMP) ## Measure speed on random weights of 2B shapes beside the peers
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was built and cached
-	rm -rf $(VENV) .venv-golden dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-golden .venv-train dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from . import places, shape, tokens
 from .cards import Card
-from .glyphs import halves
 from .questions import Asked
 
 SLOTS = 2  # glyphs that may begin in one cell: at its left edge, and at its middle
@@ -23,7 +22,7 @@ FIRST_CELL = len(tokens.opening())
 
 @dataclass
 class Batch:
-    """Cards of one shape. ``targets`` are (row, token) places of ``answers``; ``asked_of`` numbers the question of each.
+    """Cards of one shape. ``targets`` are (row, token) places of ``answers``; ``asked_of`` numbers their questions.
 
     ``ids`` (rows, tokens); ``mask`` (rows, 1, tokens, tokens); ``cells`` (rows, cells, slots) of ids.
     """
@@ -55,10 +54,8 @@ def cells_of(card: Card) -> NDArray[np.int64]:
     """Give the ids of the glyphs that begin in each cell (cells, slots)."""
     held = np.full((card.rows, card.columns * SLOTS), tokens.EMPTY, np.int64)
     for line in card.lines:
-        at = line.start_half
-        for sign in line.text:
-            held[line.row, at] = tokens.ID[sign]
-            at += halves(sign)
+        for sign, begin in zip(line.text, line.places, strict=True):
+            held[line.row, line.start_half + begin] = tokens.ID[sign]
     return held.reshape(-1, SLOTS)
 
 

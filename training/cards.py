@@ -2,20 +2,21 @@
 
 Owns: what is written on a card, where, and in which colours. Must not know: questions, tokens, models.
 
-Every row of text lies on a row of 32-pixel cells, every glyph on half cells, give or take two pixels. That is far
-simpler than real posts, on purpose: the miniature has to read it without fault, so that a fault of the engine shows.
+Every row of text lies on a row of 32-pixel cells, give or take two pixels; a Chinese glyph fills a cell, and two digits
+share one. That is far simpler than real posts, on purpose: the miniature has to read it without fault, so that a fault
+of the engine shows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import wording
-from .glyphs import CELL_PX, HALF_PX, MARGIN_PX, tile, width_halves
+from .glyphs import CELL_PX, HALF_PX, MARGIN_PX, places, tile
 from .tokens import CARD_HAN
 
 JITTER_PX = 2
@@ -25,24 +26,36 @@ _FIELDS = ("price", "original_price", "date", "phone", "threshold", "gift")
 
 @dataclass(frozen=True)
 class Style:
-    """What may vary between sets of cards. ``shapes`` are columns and rows of cells."""
+    """What may vary between sets of cards. ``shapes`` are columns and rows of cells, ``grain`` the most
+    noise on pixels.
+
+    With ``is_tight`` a Chinese glyph may lie across two cells, after an odd number of digits; with ``is_scattered``
+    each row begins where it likes, and else all at one margin.
+    """
 
     shapes: tuple[tuple[int, int], ...]
     sizes_px: tuple[int, ...]
     faces: tuple[str, ...]
     is_held_out: bool
+    grain: float = 3.0
+    is_tight: bool = False
+    is_scattered: bool = False
 
 
 TRAINED = Style(
-    shapes=((10, 8), (8, 10), (10, 6), (9, 7), (7, 9), (6, 10), (10, 10)),
-    sizes_px=(22, 24, 26, 28, 30),
+    shapes=((10, 8), (8, 10), (10, 6), (9, 7), (7, 9), (6, 10)),
+    sizes_px=(26, 28, 30),
     faces=("sans", "sans-bold"),
     is_held_out=False,
 )
+# Smaller glyphs and more grain were too much for the time there was.
+VARIED = replace(TRAINED, sizes_px=(22, 24, 26, 28, 30), grain=6.0)
+SCATTERED = replace(VARIED, shapes=(*TRAINED.shapes, (10, 10)), is_scattered=True)
+TIGHT = replace(SCATTERED, is_tight=True)
 # Nothing of these is trained: shapes, sizes between, and amounts, dates, numbers, goods and gifts kept apart.
 HELD_OUT = Style(
     shapes=((9, 8), (8, 9), (10, 7), (9, 9), (8, 8), (9, 10)),
-    sizes_px=(23, 25, 27, 29),
+    sizes_px=(27, 29),
     faces=("sans", "sans-bold"),
     is_held_out=True,
 )
@@ -51,11 +64,12 @@ NEW_FACE = Style(HELD_OUT.shapes, HELD_OUT.sizes_px, ("serif",), is_held_out=Tru
 
 @dataclass
 class Row:
-    """One text at a row of cells, from a half cell on."""
+    """One text at a row of cells, from a half cell on; ``places`` are where its glyphs begin, counted from there."""
 
     text: str
     row: int
     start_half: int
+    places: list[int]
 
 
 @dataclass
@@ -109,9 +123,13 @@ class Writer:
 
         return self.fresh(make)
 
+    def width(self, text: str) -> int:
+        """Give the width of a text in half cells."""
+        return places(text, is_tight=self.style.is_tight)[-1]
+
     def fitting(self, *texts: str) -> str | None:
         """Give the first text that fits the width, or None."""
-        return next((text for text in texts if width_halves(text) <= 2 * self.columns), None)
+        return next((text for text in texts if self.width(text) <= 2 * self.columns), None)
 
     def price(self, labels: tuple[str, ...]) -> tuple[str | None, str]:
         """A row with a price, and its amount."""
@@ -126,10 +144,15 @@ class Writer:
         def make() -> str:
             month, later = rng.randint(1, 12), rng.randint(1, 12)
             first, last = sorted(rng.sample(range(1, 31), 2))
+            days = f"{month}月{first}日"
             return rng.choice(
-                (f"{month}月{first}日-{last}日", f"{month}月{first}日-{later}月{last}日", f"{month}.{first}-{later}.{last}",
-                 f"{month}月{first}日至{last}日")
-            )  # fmt: skip
+                (
+                    f"{days}-{last}日",
+                    f"{days}-{later}月{last}日",
+                    f"{month}.{first}-{later}.{last}",
+                    f"{days}至{last}日",
+                )
+            )
 
         value = self.fresh(make)
         label = rng.choice(wording.DATE_LABELS)
@@ -193,18 +216,28 @@ class Writer:
             text = text.replace("{n}", str(rng.choice((rng.randint(1, 9), rng.randint(10, 99), 100, 500))), 1)
         return self.fitting(text)
 
-    def random_row(self, *, is_full: bool = False) -> str:
-        """A row without sense, so that reading cannot become guessing."""
+    def random_row(self, *, is_full: bool = False, is_han: bool = False, is_even: bool = False) -> str:
+        """A row without sense, so that reading cannot become guessing.
+
+        ``is_han`` leaves out what is half as wide as a cell, ``is_even`` keeps it in pairs that fill one.
+        """
         rng = self.rng
+        if is_even:
+            return "".join(
+                rng.choice(CARD_HAN) if rng.random() < 0.7 else "".join(rng.choices("0123456789.-:¥", k=2))
+                for _ in range(self.columns)
+            )
+        if is_han:
+            return "".join(rng.choices(CARD_HAN, k=rng.randint(1, self.columns)))
         text, most = "", 2 * self.columns if is_full else rng.randint(2, 2 * self.columns)
-        while width_halves(text) < most - 1:
+        while self.width(text) < most - 1:
             if rng.random() < 0.6:
                 text += "".join(rng.choices(CARD_HAN, k=rng.randint(1, 5)))
             else:
                 text += "".join(
                     rng.choices("0123456789012345678901234567890123456789.-:¥：，、（）元", k=rng.randint(1, 6))
                 )
-        while width_halves(text) > most:
+        while self.width(text) > most:
             text = text[:-1]
         return text
 
@@ -249,10 +282,11 @@ def draw_card(
     shape: tuple[int, int] | None = None,
     is_random: bool = False,
     is_dense: bool = False,
+    is_han: bool = False,
     is_painted: bool = True,
 ) -> Card:
     """Make a card. ``shape`` fixes columns and rows of cells; ``is_random`` gives rows without sense and no fields,
-    ``is_dense`` fills the card with them.
+    ``is_dense`` fills the card with them, ``is_han`` lets no glyph lie across two cells.
 
     Without ``is_painted`` the picture is left black, for a language model that learns on stand-ins.
     """
@@ -261,19 +295,23 @@ def draw_card(
     most_rows = min(num_rows, 8)
     fields: dict[str, str | None]
     if is_dense:
-        texts, fields = [writer.random_row(is_full=True) for _ in range(num_rows)], {}
+        texts, fields = [writer.random_row(is_full=True, is_even=is_han) for _ in range(num_rows)], {}
     elif is_random:
-        texts = [writer.random_row() for _ in range(rng.randint(1, most_rows))]
+        texts = [writer.random_row(is_han=is_han) for _ in range(rng.randint(1, most_rows))]
         fields = {}
     else:
         texts, fields = promotion(writer, most_rows)
-    places = sorted(rng.sample(range(num_rows), len(texts))) if rng.random() < 0.5 else None
+    rows = sorted(rng.sample(range(num_rows), len(texts))) if rng.random() < 0.5 else None
     first = rng.randint(0, num_rows - len(texts))
     lines = []
+    widths = [writer.width(text) for text in texts]
+    margin = 2 * rng.randint(0, 1) if max(widths) <= 2 * columns - 2 else 0
     for i, text in enumerate(texts):
-        free = 2 * columns - width_halves(text)
-        start = rng.choice((0, free // 2, rng.randint(0, free)))
-        lines.append(Row(text, places[i] if places else first + i, start))
+        free = 2 * columns - widths[i]
+        start = rng.choice((0, free // 2, rng.randint(0, free))) if style.is_scattered else margin
+        start -= start % 2 if is_han or not style.is_tight else 0
+        begins = places(text, is_tight=style.is_tight)[:-1]
+        lines.append(Row(text, rows[i] if rows else first + i, start, begins))
     if not is_painted:
         black = np.zeros((num_rows * CELL_PX, columns * CELL_PX, 3), np.uint8)
         return Card(black, columns, num_rows, lines, "黑色", fields)
@@ -296,15 +334,14 @@ def _paint(rng: Random, style: Style, columns: int, num_rows: int, lines: list[R
         line_size = size_px if rng.random() < 0.7 else rng.choice(style.sizes_px)
         x = line.start_half * HALF_PX + JITTER_PX + rng.randint(-JITTER_PX, JITTER_PX)
         y = line.row * CELL_PX + JITTER_PX + rng.randint(-JITTER_PX, JITTER_PX)
-        for sign in line.text:
-            glyph = tile(line_face, line_size, sign)
-            part = canvas[y : y + glyph.shape[0], x : x + glyph.shape[1]]
+        for sign, begin in zip(line.text, line.places, strict=True):
+            glyph, left = tile(line_face, line_size, sign), x + begin * HALF_PX
+            part = canvas[y : y + glyph.shape[0], left : left + glyph.shape[1]]
             part += (ink - part) * (glyph.astype(np.float32) / 255.0)[:, :, None]
-            x += glyph.shape[1] - 2 * MARGIN_PX
     edge = MARGIN_PX + JITTER_PX
     canvas = canvas[edge : edge + height, edge : edge + width]
     if rng.random() < 0.5:
-        noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(1, 6), canvas.shape)
+        noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(1, style.grain), canvas.shape)
         canvas = canvas + noise.astype(np.float32)
     return colour, np.clip(canvas, 0, 255).astype(np.uint8)
 

@@ -10,13 +10,16 @@ from random import Random
 
 from . import batches, cards, questions
 
-APART_STEPS = 800  # tower and language model learn apart, by turns
-TINY_UNTIL, SMALL_UNTIL = 160, 320
-ANSWER_TOKENS = 192
+APART_STEPS = 640  # tower and language model learn apart, by turns
+MORE_LANGUAGE_FROM = 250  # the tower reads by then
+HAN_UNTIL, TINY_UNTIL, SMALL_UNTIL = 100, 200, 300  # stand-ins: whole cells alone, then rows, then small cards
+# Rows are set tightly at first, as in print, and begin anywhere; both took too long to learn.
+TIGHT_UNTIL, SCATTERED_UNTIL, VARIED_UNTIL = 200, 250, 400
+ANSWER_TOKENS = 176
 ADAM_RATE, MUON_RATE = 1.5e-3, 3e-3
 WARM_STEPS = 40
-DECAY_FROM, LAST_STEP = 3000, 4000
-BATCH = 16
+DECAY_FROM, LAST_STEP = 600, 900
+BATCH, LANGUAGE_BATCH, JOINT_BATCH = 16, 10, 12
 
 
 @dataclass(frozen=True)
@@ -36,33 +39,45 @@ def rates(step: int) -> tuple[float, float]:
     return ADAM_RATE * share, MUON_RATE * share
 
 
+def style_of(step: int) -> cards.Style:
+    """Give how cards look at a step."""
+    if step < TIGHT_UNTIL:
+        return cards.TIGHT
+    if step < SCATTERED_UNTIL:
+        return cards.SCATTERED
+    return cards.VARIED if step < VARIED_UNTIL else cards.TRAINED
+
+
 def lesson(step: int, rng: Random) -> Lesson:
     """Give the cards and questions of a step; ``rng`` belongs to the step."""
-    style = cards.TRAINED
+    style = style_of(step)
     if step >= APART_STEPS:
         shape = rng.choice(style.shapes)
-        made = [cards.draw_card(rng, style, shape=shape, is_random=rng.random() < 0.2) for _ in range(BATCH)]
+        made = [cards.draw_card(rng, style, shape=shape, is_random=rng.random() < 0.2) for _ in range(JOINT_BATCH)]
         asked = [questions.some(card, rng) for card in made]
         return Lesson("joint", batches.batch(made, asked, ANSWER_TOKENS))
-    if step % 2 == 0:
+    if step % (2 if step < MORE_LANGUAGE_FROM else 4) == 0:
         shape = rng.choice(style.shapes)
         # Pictures full of glyphs teach reading faster than cards do.
-        made = [cards.draw_card(rng, style, shape=shape, is_dense=rng.random() < 0.8) for _ in range(BATCH)]
+        is_dense = step < TIGHT_UNTIL or rng.random() < 0.8
+        made = [cards.draw_card(rng, style, shape=shape, is_dense=is_dense, is_han=is_dense) for _ in range(BATCH)]
         return Lesson("picture", batches.batch(made, [[] for _ in made], 0))
     return Lesson("language", _stand_ins(step, rng))
 
 
 def _stand_ins(step: int, rng: Random) -> batches.Batch:
     """Cards that are never drawn: first a row of a few cells, then a few rows, then whole cards."""
-    style = cards.TRAINED
+    style = style_of(step)
     if step < TINY_UNTIL:
-        shape, budget, count, random_share = (rng.randint(3, 6), 1), 96, 3 * BATCH, 1.0
+        shape, budget, count, random_share = (rng.randint(3, 6), 1), 96, 2 * BATCH, 1.0
     elif step < SMALL_UNTIL:
-        shape, budget, count, random_share = (rng.randint(4, 7), rng.randint(2, 3)), 128, 2 * BATCH, 0.8
+        shape, budget, count, random_share = (rng.randint(4, 7), rng.randint(2, 3)), 128, 3 * BATCH // 2, 0.8
     else:
-        shape, budget, count, random_share = rng.choice(style.shapes), ANSWER_TOKENS, BATCH, 0.3
+        shape, budget, count, random_share = rng.choice(style.shapes), ANSWER_TOKENS, LANGUAGE_BATCH, 0.3
     made = [
-        cards.draw_card(rng, style, shape=shape, is_random=rng.random() < random_share, is_painted=False)
+        cards.draw_card(
+            rng, style, shape=shape, is_random=rng.random() < random_share, is_painted=False, is_han=step < HAN_UNTIL
+        )
         for _ in range(count)
     ]
     asked = [batches.without_colour(questions.some(card, rng)) for card in made]

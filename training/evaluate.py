@@ -67,7 +67,7 @@ def answer(kandong: Kandong, case: Case) -> str:
 
 
 class Count:
-    """Right answers by kind. A field's kind counts cards that have it; ``absent`` the questions about what is not there."""
+    """Right answers by kind. A field's kind counts cards that have it, ``absent`` questions about what is not there."""
 
     def __init__(self) -> None:
         self.right: dict[str, list[bool]] = {}

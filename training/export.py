@@ -8,14 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 
-from . import cards, questions, shape, tokens
+from . import shape, tokens
 from .losses import Trainee
 
 MOST_BYTES = 28 * 1024**2

@@ -24,9 +24,19 @@ def halves(sign: str) -> int:
     return 1 if ord(sign) < 0x100 else 2
 
 
-def width_halves(text: str) -> int:
+def places(text: str, *, is_tight: bool = False) -> list[int]:
+    """Give where each glyph begins, in half cells, and the end: Chinese ones at whole cells unless ``is_tight``."""
+    at, found = 0, []
+    for sign in text:
+        at += at % 2 if halves(sign) == 2 and not is_tight else 0
+        found.append(at)
+        at += halves(sign)
+    return [*found, at]
+
+
+def width_halves(text: str, *, is_tight: bool = False) -> int:
     """Give the width of a text in half cells."""
-    return sum(map(halves, text))
+    return places(text, is_tight=is_tight)[-1]
 
 
 @lru_cache(maxsize=60_000)

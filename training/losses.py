@@ -32,12 +32,12 @@ class Trainee(nn.Module):
         self.model = Miniature(tokens.VOCABULARY_SIZE)
         self.glyph_head = nn.Parameter(torch.randn(SLOTS, shape.HIDDEN, shape.HIDDEN) / math.sqrt(shape.HIDDEN))
 
-    def look(self, batch: Batch, *, with_taps: bool = True) -> tuple[Tensor, list[Tensor]]:
+    def look(self, batch: Batch, *, is_whole: bool = True) -> tuple[Tensor, list[Tensor]]:
         """Give the tower's tokens and what its taps add."""
         at = places.picture_places(batch.columns, batch.rows)
         assert batch.patches is not None
         seen: tuple[Tensor, list[Tensor]] = self.model.visual(
-            batch.patches, at.indices, at.weights, at.cos, at.sin, with_taps=with_taps
+            batch.patches, at.indices, at.weights, at.cos, at.sin, is_whole=is_whole
         )
         return seen
 
@@ -85,8 +85,8 @@ class Trainee(nn.Module):
         return (loss * batch.weights).sum() / batch.weights.sum(), logits.argmax(dim=1) == batch.answers
 
     def picture_loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """The tower alone: read the glyphs of the cells."""
-        seen, _ = self.look(batch, with_taps=False)
+        """The tower alone, without its blocks: read the glyphs of the cells."""
+        seen, _ = self.look(batch, is_whole=False)
         loss, right = self.glyph_loss(seen, batch)
         away = self.closeness_loss(seen, batch)
         return loss + 0.5 * away, {"glyph_loss": float(loss.detach()), "glyphs": right, "away": float(away.detach())}

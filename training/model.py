@@ -1,6 +1,6 @@
-"""The architecture in plain torch, for batches of pictures of one size: what transformers computes, several times faster.
+"""The architecture in plain torch, for batches of pictures of one size: what transformers computes, but faster.
 
-Owns: the modules, named as in a checkpoint. Must not know: cards, losses, files. tests/mini compares it with the engine.
+Owns: the modules, named as in a checkpoint. Must not know: cards, losses, files.
 """
 
 from __future__ import annotations
@@ -72,15 +72,19 @@ class Vision(nn.Module):
         self.deepstack_merger_list = nn.ModuleList(Merger(is_tap=True) for _ in shape.TAPS)
 
     def forward(
-        self, patches: Tensor, indices: Tensor, weights: Tensor, cos: Tensor, sin: Tensor, *, with_taps: bool = True
+        self, patches: Tensor, indices: Tensor, weights: Tensor, cos: Tensor, sin: Tensor, *, is_whole: bool = True
     ) -> tuple[Tensor, list[Tensor]]:
-        """``patches`` is (pictures, patches, values); ``indices``, ``weights`` (patches, 4) interpolate the positions."""
+        """``patches`` is (pictures, patches, values); ``indices``, ``weights`` (patches, 4) interpolate the positions.
+
+        Without ``is_whole`` only patches and the last merger work, as if the blocks changed nothing and there were no
+        taps: at the start of training that is so.
+        """
         positions = (self.pos_embed(indices) * weights[..., None]).sum(dim=1)
         hidden = self.patch(patches) + positions
         taps = []
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(self.blocks if is_whole else []):
             hidden = block(hidden, cos, sin)
-            if with_taps and i in shape.TAPS:
+            if i in shape.TAPS:
                 taps.append(self.deepstack_merger_list[shape.TAPS.index(i)](hidden))
         return self.merger(hidden), taps
 
@@ -112,7 +116,7 @@ class TextLayer(nn.Module):
         )
 
     def forward(self, hidden: Tensor, mask: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """``hidden`` is (rows, tokens, hidden), ``mask`` (rows, 1, tokens, tokens), ``cos``, ``sin`` (rows, 1, tokens, head)."""
+        """``hidden`` is (rows, tokens, hidden), ``mask`` (rows, 1, tokens, tokens), angles (rows, 1, tokens, head)."""
         batch, length, _ = hidden.shape
         normed, attn = self.input_layernorm(hidden), self.self_attn
         q = attn["q_norm"](attn["q_proj"](normed).view(batch, length, -1, shape.HEAD)).transpose(1, 2)
@@ -138,7 +142,7 @@ class Text(nn.Module):
         self.norm = norm(shape.HIDDEN)
 
     def forward(self, hidden: Tensor, mask: Tensor, cos: Tensor, sin: Tensor, taps: list[Tensor], first: int) -> Tensor:
-        """Give the normed output; ``taps`` are added at the picture's tokens, from ``first`` on, after the first layers."""
+        """Give the normed output; ``taps`` are added at the picture's tokens, from ``first`` on, after a layer each."""
         for i, layer in enumerate(self.layers):
             hidden = layer(hidden, mask, cos, sin)
             if i < len(taps):
@@ -158,6 +162,9 @@ class Miniature(nn.Module):
         self.apply(_start)
         for merger in self.visual.deepstack_merger_list:  # the taps add nothing until they have learnt to
             nn.init.zeros_(merger.linear_fc2.weight)
+        for block in self.visual.blocks:  # nor the blocks, so that the tower may begin without them
+            nn.init.zeros_(block.attn["proj"].weight)
+            nn.init.zeros_(block.mlp["linear_fc2"].weight)
 
 
 def norm(size: int) -> nn.RMSNorm:

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from . import batches, cards, curriculum, questions
+from . import batches, cards, curriculum, questions, start
 from .losses import Trainee
 from .optimiser import Optimiser
 
@@ -60,6 +60,8 @@ def main() -> int:
     # Sizes that happen to be equal in the first batch are not equal in all.
     torch.fx.experimental._config.use_duck_shape = False
     trainee = Trainee()
+    with torch.no_grad():
+        trainee.model.visual.patch.weight.copy_(start.filters(given.seed))
     optimiser = Optimiser(trainee)
     step, seconds = _resume(given.folder, trainee, optimiser)
     _compile(trainee)

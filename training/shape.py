@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kandong.models.demo import DEMO_MARK
+
 from .tokens import ID, VOCABULARY_SIZE
 
 HIDDEN = 256
@@ -34,6 +36,7 @@ def config_json() -> dict[str, Any]:
         "architectures": ["Qwen3VLForConditionalGeneration"],
         "dtype": "bfloat16",
         "image_token_id": ID["<|image_pad|>"],
+        DEMO_MARK: True,
         "model_type": "qwen3_vl",
         "text_config": {
             "attention_bias": False,

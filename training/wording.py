@@ -36,8 +36,9 @@ GIFTS = words.GIFTS
 SHOPS = [brand + end for brand in words.BRANDS for end in words.SHOP_ENDS]
 # Rows that hold nothing that is asked for; the numbers in some must not be taken for a price.
 FILLERS = (
-    "数量有限", "售完即止", "新鲜现做", "老顾客都说好吃", "现烤现卖", "一口就爱上的味道", "懂生活更懂你", "把春天带回家",
-    "认真做好每一餐", "全场{n}折", "低至{n}折", "每人限购{n}件", "已售{n}万件", "第{n}件半价", "{n}件{n}折", "前{n}名",
+    "数量有限", "售完即止", "新鲜现做", "老顾客都说好吃", "现烤现卖", "一口就爱上的味道", "懂生活更懂你",
+    "把春天带回家", "认真做好每一餐", "全场{n}折", "低至{n}折", "每人限购{n}件", "已售{n}万件",
+    "第{n}件半价", "{n}件{n}折", "前{n}名",
     "规格{n}g", "{n}瓶装", "扫码下单", "到店自提", "门店通用", "不可叠加使用", "周末通用",
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ import typer
 from kandong.cli import options as o
 from kandong.cli.output import write_json
 from kandong.errors import InputError, KandongError
+from kandong.models.demo import DEMO_NOTICE
 
 if TYPE_CHECKING:
     from kandong.types import Picture
@@ -78,6 +79,9 @@ def _ask(values: dict[str, Any]) -> None:
             report=lambda text: line.say(f"loading: {text}"),
             **o.loading_options(values),
         )
+        if kandong.is_demo:
+            line.clear()
+            print(f"note: {DEMO_NOTICE}", file=sys.stderr)
         events = kandong.stream(pictures, question, system=values["system"], **generation)
         answer = stream_to_stdout(events, line, quiet=bool(as_json))
     if as_json:
