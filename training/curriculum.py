@@ -10,7 +10,7 @@ from random import Random
 
 from . import batches, cards, questions
 
-APART_STEPS = 640  # tower and language model learn apart, by turns
+APART_STEPS = 600  # tower and language model learn apart, by turns
 MORE_LANGUAGE_FROM = 250  # the tower reads by then
 HAN_UNTIL, TINY_UNTIL, SMALL_UNTIL = 100, 200, 300  # stand-ins: whole cells alone, then rows, then small cards
 # Rows are set tightly at first, as in print, and begin anywhere; both took too long to learn.
@@ -18,7 +18,7 @@ TIGHT_UNTIL, SCATTERED_UNTIL, VARIED_UNTIL = 200, 250, 400
 ANSWER_TOKENS = 176
 ADAM_RATE, MUON_RATE = 1.5e-3, 3e-3
 WARM_STEPS = 40
-DECAY_FROM, LAST_STEP = 600, 900
+DECAY_FROM, LAST_STEP = 450, 900
 BATCH, LANGUAGE_BATCH, JOINT_BATCH = 16, 10, 12
 
 
