@@ -15,7 +15,11 @@ Must not know: who shows them. The CLI prints ``message`` and ``hint``; the API 
     │   ├── NotFoundError             not_found                exit 2
     │   ├── NotAllowedMethodError     method_not_allowed       exit 2
     │   ├── BodyTooLargeError         body_too_large           exit 2
+    │   ├── RequestTimeoutError       request_timeout          exit 2
     │   ├── ConflictError             conflict                 exit 2
+    │   │   ├── ConversationBusyError conversation_busy        exit 2
+    │   │   └── InProgressError       request_in_progress      exit 2
+    │   ├── KeyReusedError            idempotency_key_reused   exit 2
     │   └── SettingError              setting_invalid          exit 2
     ├── AccessError                   access_refused           exit 2
     │   ├── MissingKeyError           key_missing              exit 2
@@ -147,11 +151,45 @@ class BodyTooLargeError(InputError):
     http_status = 413
 
 
+class RequestTimeoutError(InputError):
+    """A client took too long to send its request."""
+
+    code = "request_timeout"
+    http_status = 408
+    retryable = True
+
+
 class ConflictError(InputError):
     """What was asked does not fit the state that things are in."""
 
     code = "conflict"
     http_status = 409
+
+
+class InProgressError(ConflictError):
+    """A request with the same ``Idempotency-Key`` is being answered; its answer can be fetched a little later."""
+
+    code = "request_in_progress"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int = 1
+    ) -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class KeyReusedError(InputError):
+    """An ``Idempotency-Key`` was used before, for another request."""
+
+    code = "idempotency_key_reused"
+    http_status = 422
+
+
+class ConversationBusyError(ConflictError):
+    """An answer is being written in this conversation."""
+
+    code = "conversation_busy"
 
 
 class SettingError(InputError):

@@ -59,7 +59,7 @@ def read_processor(root: Path = _ROOT) -> Processor:
     flags = (fields.get("flags") or fields.get("features") or "").split()
     features = tuple(shown for flag, shown in _FEATURES.items() if flag in flags) if flags else None
     name = fields.get("model name") or platform.processor() or platform.machine() or "unknown"
-    return Processor(name, _num_usable_cores(), features)
+    return Processor(name, num_usable_cores(), features)
 
 
 def read_memory(root: Path = _ROOT) -> Memory | None:
@@ -80,6 +80,15 @@ def read_memory(root: Path = _ROOT) -> Memory | None:
             is_limited = True
             total, available = min(total, limit), min(available, max(0, limit - used))
     return Memory(total, available, is_limited)
+
+
+def process_memory_bytes(process_id: int, root: Path = _ROOT) -> int | None:
+    """Read how much memory a process holds; ``None`` if it has ended, or there is no /proc."""
+    for line in _text(root / "proc" / str(process_id) / "status").splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmRSS" and value.split() and value.split()[0].isdigit():
+            return int(value.split()[0]) * 1024
+    return None
 
 
 def _group_limits(root: Path) -> Iterator[tuple[int, int]]:
@@ -125,7 +134,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _num_usable_cores() -> int:
+def num_usable_cores() -> int:
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -72,7 +72,15 @@ class Settings:
     read_timeout_s: float = _setting(30.0, "How long a client may take to send its request.", low=1, high=3_600)
     max_upload_bytes: int = _setting(20 * 2**20, "Largest picture file.", low=1024, high=2**30)
     max_request_bytes: int = _setting(64 * 2**20, "Largest body of a request with pictures.", low=1024, high=2**31)
+    media_folder: Path | None = _setting(  # noqa: RUF009 - as all the others
+        None, "Folder whose pictures may be named by their paths in the short form; default: no paths."
+    )
+    remote_hosts: tuple[str, ...] = _setting(
+        (), "Hosts that pictures may be fetched from, as example.com, *.example.com or example.com:8443; default: none."
+    )
     max_pictures: int = _setting(16, "Pictures in one message.", low=1, high=256)
+    max_text_chars: int = _setting(200_000, "Characters of text in one message.", low=1, high=2_000_000)
+    max_tokens: int = _setting(8_192, "Longest answer that may be asked for, in tokens.", low=1, high=262_144)
     max_media_bytes: int = _setting(20 * 2**30, "Room for all stored pictures together.", low=2**20)
     requests_per_minute: int = _setting(
         600, "Requests that one key may send in a minute; keys may have their own.", low=1, high=1_000_000
@@ -91,6 +99,11 @@ def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
     if os.name == "nt" and (local := environ.get("LOCALAPPDATA")):
         return Path(local) / "kandong"
     return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kandong"
+
+
+def data_folder(settings: Settings) -> Path:
+    """Give the folder of everything that the service keeps."""
+    return settings.data_folder or home_folder() / "data"
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import pytest
 
 from kandong.reading.columns import FoundLine, split_columns
 from kandong.reading.lines import _says_more
-from kandong.reading.ocr import RawCharacter, RawLine
 from kandong.reading.pieces import free_room, grown_quad, join_pieces
 from kandong.reading.quads import Boxes, Quad, Rgb, crop_quad, upright_boxes
+from kandong.reading.recogniser import RawCharacter, RawLine
 
 HEIGHT = 40
 GLYPH = 32

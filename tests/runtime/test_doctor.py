@@ -65,7 +65,8 @@ def test_a_healthy_installation_has_no_problem(home: Path) -> None:
     assert all((c.remedy is None) == (c.status in (Status.OK, Status.ABSENT)) for c in checks.values())
     assert "original, complete" in checks["model"].found
     assert checks["pictures"].found.endswith("256×256 pixels")
-    assert (checks["ocr"].status, checks["page"].status) == (Status.OK, Status.ABSENT)
+    assert checks["ocr"].status is Status.OK
+    assert checks["page"].status in (Status.OK, Status.ABSENT)  # a clone may have been built, or not
     assert not home.exists()  # looking changes nothing
 
 

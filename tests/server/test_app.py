@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from kandong.errors import InputError, QueueFullError
-from kandong.server.app import _view_of, create_app
+from kandong.server.app import add_route, create_app
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.routes import Route
 from kandong.server.services import Services, caller, query, services
@@ -42,7 +42,7 @@ ROUTE = Route(
 @pytest.fixture
 def app(services: Services) -> Flask:
     app = create_app(services)
-    app.add_url_rule(ROUTE.path, view_func=_view_of(ROUTE), methods=["POST"], endpoint="test")
+    add_route(app, services, ROUTE, "test")
     return app
 
 
@@ -86,7 +86,10 @@ def test_faults_of_a_body_name_their_place(client: FlaskClient, body: bytes, par
         ("GET", "/api/none", 404, "not_found"),
         ("PATCH", "/healthz", 405, "method_not_allowed"),
         ("OPTIONS", "/healthz", 405, "method_not_allowed"),
-        ("GET", "//healthz", 404, "not_found"),
+        ("POST", "/v1/none", 404, "not_found"),
+        ("GET", "/v1", 404, "not_found"),
+        ("GET", "/none.js", 404, "not_found"),
+        ("POST", "/none", 405, "method_not_allowed"),
         ("POST", "/test/abc?limit=x", 400, "invalid_request"),
     ],
 )

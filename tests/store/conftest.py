@@ -8,10 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kandong.store.conversations import Conversations
 from kandong.store.database import Database
 from kandong.store.files import Files
+from kandong.store.generations import StoredGenerations
 from kandong.store.media import MediaFolder
+from kandong.store.messages import Messages, Turn
 from kandong.types import Picture
+
+Say = Callable[..., Turn]
 
 
 def noise(seed: int = 0, height_px: int = 40, width_px: int = 60) -> Picture:
@@ -40,3 +45,38 @@ def files(database: Database, media: MediaFolder) -> Files:
 @pytest.fixture
 def stored_paths(tmp_path: Path) -> Callable[[], list[str]]:
     return lambda: sorted(path.name for path in (tmp_path / "data" / "media").rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def conversations(database: Database, files: Files) -> Conversations:
+    return Conversations(database, files)
+
+
+@pytest.fixture
+def messages(database: Database, files: Files) -> Messages:
+    return Messages(database, files)
+
+
+@pytest.fixture
+def generations(database: Database) -> StoredGenerations:
+    return StoredGenerations(database)
+
+
+@pytest.fixture
+def say(conversations: Conversations, messages: Messages, generations: StoredGenerations) -> Say:
+    """Ask in a conversation and answer, as the service does."""
+
+    def ask_and_answer(
+        conversation_id: str,
+        question: str,
+        answer: str,
+        *file_ids: str,
+        owner: str = "a",
+        replace_from: str | None = None,
+    ) -> Turn:
+        conversation = conversations.get(owner, conversation_id)
+        turn = messages.ask(owner, conversation, question, file_ids, replace_from)
+        generations.end(turn.generation_id, "complete", answer, {}, 1)
+        return turn
+
+    return ask_and_answer

@@ -16,6 +16,7 @@ from kandong import __version__
 from kandong.cli.ask import ask
 from kandong.cli.chat import chat
 from kandong.cli.doctor import doctor
+from kandong.cli.keys import keys
 from kandong.cli.models import models
 from kandong.cli.moderate import moderate
 from kandong.cli.output import ReaderGoneError, write_error
@@ -48,6 +49,7 @@ app.command()(pull)
 app.command()(doctor)
 app.command()(selftest)
 app.command()(serve)
+app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
 app.add_typer(rules, name="rules")
 

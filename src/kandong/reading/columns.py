@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kandong.reading.ocr import RawCharacter, RawLine
 from kandong.reading.quads import Quad, Quads, Rgb, part_of_quad, quad_size
+from kandong.reading.recogniser import RawCharacter, RawLine
 
 # By the height of the box, which is about 1.25 times the size of the type.
 _WIDE_GAP: Final = 1.6

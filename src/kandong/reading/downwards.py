@@ -1,6 +1,6 @@
 """Tall boxes: a single narrow glyph, a line on its side, or glyphs one under the other.
 
-Owns: telling the three apart by reading each way. Must not know: where boxes come from.
+Owns: the ways in which such a box may be read; the surest one is right. Must not know: where boxes come from, reading.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kandong.reading.ocr import Ocr, RawLine
 from kandong.reading.quads import Quad, Rgb, crop_quad, quad_size
 
 # A box up to this height by width may hold one upright glyph; from the second on, glyphs below each other.
@@ -21,10 +20,10 @@ _STACK_RATIO: Final = 1.8
 _MAX_STACKED: Final = 40
 
 
-def read_tall(page: Rgb, quad: Quad, ocr: Ocr) -> tuple[RawLine, Rgb, bool]:
-    """Read a tall box in the way that gives the surest text.
+def tall_views(page: Rgb, quad: Quad) -> list[tuple[Rgb, bool]]:
+    """Give the crops in which a tall box may be read, and whether the line then runs downwards.
 
-    Gives the line, the crop it was read from, and whether the line runs downwards (centres then count from the top).
+    Centres of a line that does count from its top.
     """
     crop = crop_quad(page, quad)
     width, height = quad_size(quad)
@@ -34,9 +33,7 @@ def read_tall(page: Rgb, quad: Quad, ocr: Ocr) -> tuple[RawLine, Rgb, bool]:
         views.append((crop, False))
     if ratio >= _STACK_RATIO:
         views.append((_side_by_side(crop), True))
-    lines = ocr.read([view for view, _ in views])
-    best = max(range(len(views)), key=lambda i: (lines[i].conf, len(lines[i].text)))
-    return lines[best], views[best][0], views[best][1]
+    return views
 
 
 def _side_by_side(crop: Rgb) -> Rgb:

@@ -8,15 +8,17 @@ badly; part merged columns; put in order.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from kandong.reading.columns import FoundLine, split_columns
-from kandong.reading.downwards import read_tall
+from kandong.reading.downwards import tall_views
 from kandong.reading.layout import reading_order
-from kandong.reading.ocr import Ocr, RawLine
+from kandong.reading.ocr import Ocr
 from kandong.reading.orientation import upright_page
 from kandong.reading.pieces import free_room, grown_quad, join_pieces
 from kandong.reading.quads import (
@@ -31,6 +33,7 @@ from kandong.reading.quads import (
     turn_quads,
     upright_boxes,
 )
+from kandong.reading.recogniser import RawLine
 from kandong.reading.tiles import find_text
 
 # So many boxes are read at most, from the top: a bound on the time that one hostile picture takes.
@@ -54,6 +57,16 @@ class PageLines:
     is_cut: bool = False
 
 
+@dataclass(frozen=True)
+class _View:
+    """A way to look at box number ``index``: a crop to read."""
+
+    index: int
+    quad: Quad
+    crop: Rgb
+    runs_down: bool = False
+
+
 def read_lines(rgb: Rgb, ocr: Ocr) -> PageLines:
     """Read all lines of a picture; quads are in its pixels, as it was given."""
     page, boxes, turns = upright_page(rgb, find_text(rgb, ocr.detect), ocr)
@@ -62,11 +75,7 @@ def read_lines(rgb: Rgb, ocr: Ocr) -> PageLines:
         highest_first = np.argsort(boxes.quads[:, :, 1].min(axis=1), kind="stable")[:MAX_BOXES]
         boxes = Boxes(boxes.quads[highest_first], boxes.is_weak[highest_first])
     boxes = join_pieces(boxes)
-    upright = upright_boxes(boxes.quads)
-    read = []
-    for index, (quad, is_weak) in enumerate(zip(boxes.quads, boxes.is_weak, strict=True)):
-        line, crop = _read_one(page, quad, free_room(upright, index, page.shape[1]), ocr)
-        read.append((replace(line, is_weak=bool(is_weak)), crop))
+    read = _read_boxes(page, boxes, ocr)
     found, crops = [line for line, _ in read], [crop for _, crop in read]
     level = turn_back(_quads_of(found), page_angle(boxes.quads))
     found = [line for line in split_columns(found, crops, level) if _is_text(line)]
@@ -77,20 +86,39 @@ def read_lines(rgb: Rgb, ocr: Ocr) -> PageLines:
     return PageLines(tuple(ordered), turns, is_cut)
 
 
-def _read_one(page: Rgb, quad: Quad, free: tuple[float, float], ocr: Ocr) -> tuple[FoundLine, Rgb]:
-    """Read one box, lengthened where that gives more text; gives the line and the crop it was read from."""
+def _read_boxes(page: Rgb, boxes: Boxes, ocr: Ocr) -> list[tuple[FoundLine, Rgb]]:
+    """Read each box in all its views; gives each line in its best view, and the crop of that."""
+    upright = upright_boxes(boxes.quads)
+    views: list[_View] = []
+
+    def crops() -> Iterator[Rgb]:
+        # Drawn by the recogniser while it reads the first ones.
+        for index, quad in enumerate(boxes.quads):
+            for view in _views_of(page, index, quad, free_room(upright, index, page.shape[1])):
+                views.append(view)
+                yield view.crop
+
+    raws = ocr.read(crops())
+    read = []
+    for index, own in itertools.groupby(zip(views, raws, strict=True), key=lambda pair: pair[0].index):
+        view, raw = _best(list(own))
+        read.append((FoundLine(raw, view.quad, view.runs_down, bool(boxes.is_weak[index])), view.crop))
+    return read
+
+
+def _views_of(page: Rgb, index: int, quad: Quad, free: tuple[float, float]) -> list[_View]:
+    """Give the ways to look at a box: a tall one in up to three, any other as it is and lengthened to more ink."""
     if is_tall(quad):
-        raw, crop, runs_down = read_tall(page, quad, ocr)
-        return FoundLine(raw, quad, runs_down), crop
-    crop = crop_quad(page, quad)
-    line = FoundLine(ocr.read([crop])[0], quad)
+        return [_View(index, quad, crop, runs_down) for crop, runs_down in tall_views(page, quad)]
     wider = grown_quad(page, quad, free)
-    if wider is not None:
-        wide_crop = crop_quad(page, wider)
-        wide = FoundLine(ocr.read([wide_crop])[0], wider)
-        if _says_more(wide.raw, line.raw):
-            return wide, wide_crop
-    return line, crop
+    return [_View(index, part, crop_quad(page, part)) for part in (quad, wider) if part is not None]
+
+
+def _best(read: list[tuple[_View, RawLine]]) -> tuple[_View, RawLine]:
+    """Choose among the readings of one box: the lengthened one if it says more, of a tall box the surest."""
+    if is_tall(read[0][0].quad):
+        return max(read, key=lambda pair: (pair[1].conf, len(pair[1].text)))
+    return read[-1] if _says_more(read[-1][1], read[0][1]) else read[0]
 
 
 def _quads_of(lines: list[FoundLine]) -> Quads:

@@ -9,6 +9,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
@@ -79,8 +80,10 @@ def pipeline_digest() -> str:
 
 
 def _read(picture: Picture) -> ImageReading:
-    page = read_lines(picture.rgb, shared_ocr())
-    codes, has_more_codes = find_codes(picture.rgb)
+    with ThreadPoolExecutor(1, thread_name_prefix="codes") as beside:
+        searched = beside.submit(find_codes, picture.rgb)
+        page = read_lines(picture.rgb, shared_ocr())
+        codes, has_more_codes = searched.result()
     found = _outside_codes(page.lines, codes)
     is_simplified = is_simplified_print([line.raw.text for line in found])
     size = picture.width_px, picture.height_px

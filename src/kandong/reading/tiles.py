@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -126,7 +127,9 @@ def _find(rgb: Rgb, detect: Detect) -> Boxes:
     bands = plan_bands(rgb)
     if len(bands) == 1:
         return detect(rgb)
-    found = [_detect_band(rgb, band, detect) for band in bands]
+    with ThreadPoolExecutor(2, thread_name_prefix="bands") as pool:
+        # While one band is in the detector, the next is scaled and the last one's map is turned into boxes.
+        found = list(pool.map(lambda band: _detect_band(rgb, band, detect), bands))
     merged = merge_bands(bands, found)
     for before, after in itertools.pairwise(bands):
         merged = _heal_seam(rgb, merged, before, after, detect)

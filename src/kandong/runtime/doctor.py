@@ -14,6 +14,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def examine(model: str | None = None, *, verify: bool = False) -> list[Check]:
         check_pictures(),
         check_ocr(),
         check_ports(),
-        Check("page", Status.ABSENT, "not part of this version"),
+        check_page(),
     ]
 
 
@@ -265,6 +266,13 @@ def check_ports(host: str = "127.0.0.1") -> Check:
             f"no port on {host} can be opened and reached ({type(error).__name__})",
             "Allow programs to use loopback in the firewall or sandbox. Asking in one process works without.",
         )
+
+
+def check_page() -> Check:
+    """See whether the web page was built into this installation; the service works without."""
+    if (resources.files("kandong") / "server" / "page" / "index.html").is_file():
+        return Check("page", Status.OK, "built")
+    return Check("page", Status.ABSENT, "not built: `make page` in a clone does it; the API works without")
 
 
 def _nearest_existing(folder: Path) -> Path:

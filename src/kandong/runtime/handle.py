@@ -107,6 +107,12 @@ class Handle:
         assert self._terminal is not None
         return answer_of(self._terminal)
 
+    def wait_event(self, timeout_s: float) -> Event | None:
+        """Give the next event; ``None`` if none comes in time, or after the terminal one (``is_done``)."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._events or self._terminal is not None, timeout_s)
+            return self._events.popleft() if self._events else None
+
     def _next(self) -> Event | None:
         """Wait for the next event; ``None`` after the terminal one."""
         with self._changed:

@@ -6,6 +6,7 @@ Owns: that nothing reaches the engine past admission. Must not know: routes, how
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from kandong.runtime.handle import Handle
@@ -62,10 +63,12 @@ class AdmittedEngine:
     def submit(self, request: Request, *, client: str, priority: Priority = Priority.INTERACTIVE) -> Handle:
         """Send a request on its way if it may start now; ``client`` is its owner.
 
+        Prompts of different owners share no prefix, as the time of an answer would tell what others asked.
         Work ahead of a question costs nobody anything and is never counted. Errors: those of ``EngineGate.submit``,
         and of ``Admission.admit``.
         """
         config = self._host.config
+        request = replace(request, cache_salt=request.cache_salt or client)
         if priority is Priority.WARM_UP:
             return self._host.submit(request, client=client, priority=priority)
         handles: list[Handle] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kandong.errors import EngineUnavailableError, KandongError, ModelNotFoundError
@@ -18,7 +19,9 @@ from kandong.runtime.supervisor import Supervisor, SupervisorOptions
 from kandong.vlm.config import ModelConfig, read_model_config
 from kandong.vlm.request import Priority, Request
 
+DEMO_MODEL = "mini"
 _STATES = {"stopped": "unavailable"}
+_HEALTH_S = 0.3
 
 
 class _Running:
@@ -46,6 +49,7 @@ class SupervisedEngine:
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._error: KandongError | None = None
+        self.is_downloading = False
 
     def start(self) -> SupervisedEngine:
         """Start the wanted model if it is on this machine; returns at once. Why it could not is in ``error``."""
@@ -80,7 +84,29 @@ class SupervisedEngine:
         running = self._running
         if running is not None:
             return _STATES.get(running.supervisor.state, running.supervisor.state)
-        return "missing" if self._error is None or isinstance(self._error, ModelNotFoundError) else "failed"
+        if self._error is not None and not isinstance(self._error, ModelNotFoundError):
+            return "failed"
+        return "downloading" if self.is_downloading else "missing"
+
+    def responding_state(self) -> str:
+        """As ``state``, but asks the process, and so sees one that stands still; takes up to 0.3 s."""
+        running = self._running
+        state = self.state
+        return running.client.health(_HEALTH_S).state if running is not None and state == "ready" else state
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether what runs is the small demonstration model."""
+        return self.model_name == DEMO_MODEL
+
+    @property
+    def has_demo(self) -> bool:
+        """Whether the demonstration model is on this machine."""
+        try:
+            find_model(DEMO_MODEL)
+        except KandongError:
+            return False
+        return True
 
     @property
     def error(self) -> KandongError | None:
@@ -100,6 +126,11 @@ class SupervisedEngine:
     def config(self) -> ModelConfig:
         """See ``EngineGate.config``."""
         return self._there().config
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the checkpoint lies. Errors: as ``config``."""
+        return self._there().found.folder
 
     @property
     def status(self) -> Status | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 
 import msgspec
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from flask import Flask, Response, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from kandong.errors import (
     BodyTooLargeError,
@@ -18,7 +18,9 @@ from kandong.errors import (
     KandongError,
     NotAllowedMethodError,
     NotFoundError,
+    RequestTimeoutError,
 )
+from kandong.server.slow_clients import READERS
 
 DEFAULT_RETRY_AFTER_S = 2
 _LONG_RETRY_AFTER_S = 30
@@ -53,7 +55,7 @@ def error_reply(error: KandongError) -> ErrorReply:
 def error_response(error: KandongError) -> Response:
     """Give an error as a whole answer, with ``Retry-After`` where coming again makes sense."""
     response = Response(msgspec.json.encode(error_reply(error)), status=error.http_status, mimetype="application/json")
-    if error.http_status in (429, 503):
+    if error.http_status in (429, 503) or hasattr(error, "retry_after_s"):
         fallback = DEFAULT_RETRY_AFTER_S if error.retryable else _LONG_RETRY_AFTER_S
         response.headers["Retry-After"] = str(getattr(error, "retry_after_s", fallback))
     if error.http_status == 401:
@@ -70,7 +72,8 @@ def handle_errors(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _frameworks(error: HTTPException) -> Response:
-        response = error_response(from_http_exception(error))
+        is_slow = isinstance(error, ClientDisconnected) and READERS.end(request.environ.get("gunicorn.socket"))
+        response = error_response(_too_slow() if is_slow else from_http_exception(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
@@ -82,6 +85,10 @@ def handle_errors(app: Flask) -> None:
         return error_response(
             KandongError(f"Internal error ({type(error).__name__}).", hint="Report it with the server's log.")
         )
+
+
+def _too_slow() -> RequestTimeoutError:
+    return RequestTimeoutError("The request's body did not come in time.", hint="Send it faster, or less of it.")
 
 
 def from_http_exception(error: HTTPException) -> KandongError:

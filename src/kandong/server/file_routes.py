@@ -92,6 +92,10 @@ def _add_collection(routes: Routes) -> None:
         summary="Upload a picture; the model begins to look at it",
         gives=FileObject,
         takes_multipart=True,
+        form=(
+            ("file", bytes, "the picture: JPEG, PNG, WebP, GIF or BMP"),
+            ("purpose", Literal[PURPOSES], "what it is for; vision if not given"),
+        ),
         errors=(400, 413, 415, 503, 507),
         query=(("warm", Literal["0", "1"], "0: the model does not begin to look at it"),),
     )

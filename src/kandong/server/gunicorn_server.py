@@ -53,13 +53,15 @@ class KandongWorker(ThreadWorker):  # type: ignore[misc]
     service: Service
 
     def init_process(self) -> None:
+        """Begin, in the forked process."""
         self._probes = futures.ThreadPoolExecutor(_PROBE_THREADS, thread_name_prefix="probe")
         self._is_ending = False
         super().init_process()
 
     def init_signals(self) -> None:
+        """Let Ctrl-C, which reaches the whole group, be as orderly as SIGTERM."""
         super().init_signals()
-        signal.signal(signal.SIGINT, self.handle_exit)  # Ctrl-C reaches the whole group: as orderly as SIGTERM
+        signal.signal(signal.SIGINT, self.handle_exit)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin the orderly end; accepting goes on meanwhile, so that new work hears why it is refused."""

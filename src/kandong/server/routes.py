@@ -20,7 +20,11 @@ class Route:
 
     ``takes`` and ``gives`` are msgspec types (or ``None``) that the OpenAPI document is made of; ``media`` is what is
     given (``text/event-stream`` for streams). ``errors`` are the HTTP statuses that it may answer with beside those of
-    every route. ``max_body_bytes`` caps the request's body; ``None``: what holds for JSON.
+    every route. ``max_body_bytes`` caps the request's body; ``None``: what holds for JSON, or with
+    ``takes_pictures`` the setting ``max_request_bytes``.
+
+    ``is_work``: it starts work for the engine, so it is refused early where there is no room for any. ``is_long``: its
+    answer may take as long as the engine does, so it counts among those that hold a thread.
 
     ``handler`` gets the decoded body as its first argument if ``takes`` is set (``None`` for a form, where
     ``takes_multipart`` allows one), and the path's variables by name. What it gives becomes JSON, unless it is a
@@ -37,8 +41,12 @@ class Route:
     status: int = 200
     media: str = "application/json"
     takes_multipart: bool = False
+    takes_pictures: bool = False
     errors: tuple[int, ...] = ()
     max_body_bytes: int | None = None
+    is_work: bool = False
+    is_long: bool = False
+    form: tuple[tuple[str, Any, str], ...] = ()  # fields of a form: (name, type, meaning); bytes is a file
     query: tuple[tuple[str, Any, str], ...] = ()  # (name, type, meaning)
 
 

@@ -5,7 +5,8 @@ Owns: nothing but the way there. Must not know: routes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flask import current_app, g
@@ -14,11 +15,22 @@ from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
 from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.generations import Generations
+from kandong.server.housekeeping import Housekeeping
+from kandong.server.listening import is_loopback
+from kandong.server.metrics import RequestMetrics
+from kandong.server.page_files import PageFiles
+from kandong.server.pulls import Pulls
+from kandong.server.rate_limits import RateLimits
 from kandong.server.readings import Readings
 from kandong.server.warming import Warmings
 from kandong.settings import Settings
+from kandong.store.audit import AuditLog
+from kandong.store.conversations import Conversations
 from kandong.store.database import Database
 from kandong.store.files import Files
+from kandong.store.keys import KeyStore
+from kandong.store.messages import Messages
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
 
@@ -53,10 +65,25 @@ class Services:
     engine: EngineGate
     host: SupervisedEngine
     admission: Admission
+    keys: KeyStore
+    rates: RateLimits
+    audit: AuditLog
     files: Files
     decoder: SafeDecoder
     warmings: Warmings
+    conversations: Conversations
+    messages: Messages
+    generations: Generations
+    housekeeping: Housekeeping
     readings: Readings
+    pulls: Pulls
+    page: PageFiles = field(default_factory=PageFiles)
+    requests: RequestMetrics = field(default_factory=RequestMetrics)
+    started_s: float = field(default_factory=time.time)
+
+    def needs_key(self) -> bool:
+        """Whether callers must show an API key: once there was one, or where others can reach this address."""
+        return not is_loopback(self.settings.host) or self.keys.has_any()
 
 
 @dataclass(frozen=True)

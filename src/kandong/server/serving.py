@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from kandong.errors import SettingError
 from kandong.server.listening import check_bind, listen, url_of
-from kandong.server.opening import DATABASE_FILE, data_folder
-from kandong.settings import Settings
-from kandong.store.database import Database
+from kandong.settings import Settings, data_folder
+from kandong.store.database import DATABASE_FILE, Database
+from kandong.store.keys import KeyStore
 
 
 def serve(settings: Settings, say: Callable[[str], None], announce: Callable[[str], None]) -> None:
@@ -44,6 +44,6 @@ def _check_data(settings: Settings) -> None:
     """Open the database once before anything is started, so that what is wrong with it is told in one line."""
     database = Database(data_folder(settings) / DATABASE_FILE)
     try:
-        check_bind(settings.host, has_keys=False)
+        check_bind(settings.host, has_keys=KeyStore(database).has_live())
     finally:
         database.close()

@@ -39,6 +39,7 @@ def run_waitress(settings: Settings, listener: socket.socket, say: Callable[[str
         max_request_body_size=settings.max_request_bytes + 2**20,
         max_request_header_size=_MAX_HEADER_BYTES,
         send_bytes=1,
+        channel_request_lookahead=1,  # so that it notices when a client is gone
         ident=None,
         clear_untrusted_proxy_headers=True,
     )

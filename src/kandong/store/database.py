@@ -19,6 +19,7 @@ import apsw
 
 from kandong.errors import StorageError
 
+DATABASE_FILE = "kandong.db"
 _BUSY_MS = 5_000
 
 

@@ -23,7 +23,7 @@ from kandong.types import Picture
 PURPOSES: Final = ("vision", "user_data", "assistants")
 MAX_PAGE: Final = 10_000
 _MAX_NAME_CHARS: Final = 200
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "files.id, files.filename, files.purpose, files.sha, media.width_px, media.height_px, files.num_bytes, "
     "files.format, files.num_frames, files.created_s"
 )
@@ -92,7 +92,7 @@ class Files:
         """
         there = f"(files.deleted_s IS NULL OR {_IS_SHOWN})" if is_for_looking else "files.deleted_s IS NULL"
         row = self._database.row(
-            f"SELECT {_COLUMNS} {_FROM} WHERE files.id = ? AND files.owner = ? AND {there}", (file_id, owner)
+            f"SELECT {COLUMNS} {_FROM} WHERE files.id = ? AND files.owner = ? AND {there}", (file_id, owner)
         )
         if row is None:
             raise NotFoundError("There is no such file.", hint="Upload it with POST /v1/files.", field="file_id")
@@ -128,7 +128,7 @@ class Files:
             values.append(purpose)
         direction = "ASC" if order == "asc" else "DESC"
         rows = self._database.rows(
-            f"SELECT {_COLUMNS} {_FROM} WHERE {' AND '.join(where)} ORDER BY files.number {direction} LIMIT ?",
+            f"SELECT {COLUMNS} {_FROM} WHERE {' AND '.join(where)} ORDER BY files.number {direction} LIMIT ?",
             (*values, limit + 1),
         )
         return [StoredFile(*row) for row in rows[:limit]], len(rows) > limit

@@ -9,20 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from kandong.errors import KandongError
-from kandong.reading.injection import find_instructions
 from kandong.reading.report import ImageReading
-from kandong.rules.instructions import is_instruction
 from kandong.rules.judge import judge
-from kandong.rules.report import Box, ModerationReport, TextLine
+from kandong.rules.report import ModerationReport, TextLine
 from kandong.rules.rule import RuleBook
+from kandong.tasks.evidence import lines_of, speaks_to_model
 from kandong.tasks.offers import find_statements
 from kandong.tasks.read import FileReading, read_files
-
-# Codes that a person scans with a phone; a product's bar code leads nowhere.
-_SCANNED_CODES: Final = ("qr", "aztec", "datamatrix", "pdf417", "maxicode")
 
 
 @dataclass(frozen=True)
@@ -77,32 +73,8 @@ def judge_readings(text: str | None, readings: Sequence[ImageReading], rules: Ru
         rules,
         statements=find_statements(lines),
         has_pictures=bool(readings),
-        speaks_to_model=_speaks_to_model,
+        speaks_to_model=speaks_to_model,
     )
-
-
-def lines_of(reading: ImageReading) -> list[TextLine]:
-    """Turn a reading into lines to judge: each line of text with its characters' boxes, each code with its content."""
-    marked = {mark.line_id for mark in reading.injection}
-    lines = [
-        TextLine(
-            text=line.text,
-            source="image_text",
-            image_index=reading.index,
-            line_id=line.id,
-            box=_box(line.box),
-            conf=line.conf,
-            is_suspected_instruction=line.id in marked,
-            character_boxes=tuple(_box(character.box) for character in line.chars),
-        )
-        for line in reading.lines
-    ]
-    codes = [
-        TextLine(code.text or code.type, "code", reading.index, f"Q{number}", _box(code.box))
-        for number, code in enumerate(reading.codes, start=1)
-        if code.type.lower().replace(" ", "").replace("micro", "").startswith(_SCANNED_CODES)
-    ]
-    return lines + codes
 
 
 def _judge_post(name: str, text: str | None, files: tuple[FileReading, ...], rules: RuleBook) -> PostReport:
@@ -115,12 +87,3 @@ def _judge_post(name: str, text: str | None, files: tuple[FileReading, ...], rul
     failed = tuple(f"未能读取的图片：{file.name}" for file in files if file.error is not None)
     report = replace(report, unchecked=report.unchecked + failed)
     return PostReport(name, reading_ms + 1e3 * (time.perf_counter() - start), report, files)
-
-
-def _speaks_to_model(text: str) -> bool:
-    return is_instruction(text) or bool(find_instructions(text))
-
-
-def _box(box: tuple[int, int, int, int]) -> Box:
-    left, top, right, bottom = box
-    return float(left), float(top), float(right), float(bottom)

@@ -1,0 +1,53 @@
+/**
+ * Stored pictures as addresses that an <img> can show.
+ * Owns: fetching with the key where one is needed, and the blobs made of it. Must not know: chats.
+ */
+import { useEffect, useState } from "react";
+import { addressOf, hasApiKey, send } from "../api/client";
+
+const MAX_BLOBS = 200;
+const blobs = new Map<string, Promise<string>>();
+
+/** The server's path of a stored picture. */
+export function picturePath(fileId: string, size: "thumb" | "full"): string {
+  return `/v1/files/${encodeURIComponent(fileId)}/content${size === "thumb" ? "?size=thumb" : ""}`;
+}
+
+async function fetchBlob(path: string): Promise<string> {
+  const response = await send(path);
+  return URL.createObjectURL(await response.blob());
+}
+
+function blobOf(path: string): Promise<string> {
+  const known = blobs.get(path);
+  if (known) return known;
+  const made = fetchBlob(path);
+  made.catch(() => blobs.delete(path));
+  blobs.set(path, made);
+  const oldest = blobs.keys().next().value;
+  if (blobs.size > MAX_BLOBS && oldest !== undefined) {
+    void blobs.get(oldest)?.then(URL.revokeObjectURL, () => undefined);
+    blobs.delete(oldest);
+  }
+  return made;
+}
+
+/** Give an address for a path of the server, null until there is one: <img> itself sends no key. */
+export function usePictureUrl(path: string | null): string | null {
+  const [found, setFound] = useState<{ path: string; url: string } | null>(null);
+  const isPlain = !hasApiKey();
+  useEffect(() => {
+    if (path === null || isPlain) return;
+    let isCurrent = true;
+    blobOf(path).then(
+      (url) => isCurrent && setFound({ path, url }),
+      () => undefined,
+    );
+    return () => {
+      isCurrent = false;
+    };
+  }, [path, isPlain]);
+  if (path === null) return null;
+  if (isPlain) return addressOf(path);
+  return found?.path === path ? found.url : null;
+}
