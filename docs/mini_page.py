@@ -35,9 +35,19 @@ _ASKED = {
 def mini_page(record: Path = RECORD) -> str:
     """Give the page."""
     evaluation = json.loads((record / "evaluation.json").read_text("utf-8"))
-    log = [json.loads(line) for line in (record / "log.jsonl").read_text("utf-8").splitlines()]
+    log = _log(record / "log.jsonl")
     parts = [_TEXT.read_text("utf-8").rstrip(), _bars(evaluation), _sets(evaluation), _run(log), _curve(log)]
     return "\n\n".join(parts) + "\n"
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    """Read a log; where a run was taken up from an earlier step, what had followed that step is left out."""
+    records: list[dict[str, Any]] = []
+    for record in map(json.loads, path.read_text("utf-8").splitlines()):
+        if record.get("event") == "start":
+            records = [r for r in records if r["step"] <= record["step"]]
+        records.append(record)
+    return records
 
 
 def _percent(share: float) -> str:

@@ -11,6 +11,7 @@ from random import Random
 from . import batches, cards, questions
 
 APART_STEPS = 600  # tower and language model learn apart, by turns
+BLOCKS_FROM = 900  # the tower's blocks come in; they take most of a step's time
 MORE_LANGUAGE_FROM = 250  # the tower reads by then
 HAN_UNTIL, TINY_UNTIL, SMALL_UNTIL = 100, 200, 300  # stand-ins: whole cells alone, then rows, then small cards
 # Rows are set tightly at first, as in print, and begin anywhere; both took too long to learn.
@@ -29,6 +30,7 @@ class Lesson:
     kind: str
     batch: batches.Batch
     glyph_weight: float = 0.3
+    blocks: bool = False
 
 
 def rates(step: int) -> tuple[float, float]:
@@ -55,7 +57,7 @@ def lesson(step: int, rng: Random) -> Lesson:
         shape = rng.choice(style.shapes)
         made = [cards.draw_card(rng, style, shape=shape, is_random=rng.random() < 0.2) for _ in range(JOINT_BATCH)]
         asked = [questions.some(card, rng) for card in made]
-        return Lesson("joint", batches.batch(made, asked, ANSWER_TOKENS))
+        return Lesson("joint", batches.batch(made, asked, ANSWER_TOKENS), blocks=step >= BLOCKS_FROM)
     if step % (2 if step < MORE_LANGUAGE_FROM else 4) == 0:
         shape = rng.choice(style.shapes)
         # Pictures full of glyphs teach reading faster than cards do.

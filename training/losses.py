@@ -32,12 +32,12 @@ class Trainee(nn.Module):
         self.model = Miniature(tokens.VOCABULARY_SIZE)
         self.glyph_head = nn.Parameter(torch.randn(SLOTS, shape.HIDDEN, shape.HIDDEN) / math.sqrt(shape.HIDDEN))
 
-    def look(self, batch: Batch, *, is_whole: bool = True) -> tuple[Tensor, list[Tensor]]:
+    def look(self, batch: Batch, *, blocks: bool = True, taps: bool = True) -> tuple[Tensor, list[Tensor]]:
         """Give the tower's tokens and what its taps add."""
         at = places.picture_places(batch.columns, batch.rows)
         assert batch.patches is not None
         seen: tuple[Tensor, list[Tensor]] = self.model.visual(
-            batch.patches, at.indices, at.weights, at.cos, at.sin, is_whole=is_whole
+            batch.patches, at.indices, at.weights, at.cos, at.sin, blocks=blocks, taps=taps
         )
         return seen
 
@@ -86,7 +86,7 @@ class Trainee(nn.Module):
 
     def picture_loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The tower alone, without its blocks: read the glyphs of the cells."""
-        seen, _ = self.look(batch, is_whole=False)
+        seen, _ = self.look(batch, blocks=False, taps=False)
         loss, right = self.glyph_loss(seen, batch)
         away = self.closeness_loss(seen, batch)
         return loss + 0.5 * away, {"glyph_loss": float(loss.detach()), "glyphs": right, "away": float(away.detach())}
@@ -98,9 +98,9 @@ class Trainee(nn.Module):
         loss, right = self.answer_loss(batch, seen, [torch.zeros_like(seen)] * len(shape.TAPS))
         return loss, {"stand_in_loss": float(loss.detach()), "stand_in_tokens": float(right.float().mean())}
 
-    def joint_loss(self, batch: Batch, glyph_weight: float) -> tuple[Tensor, dict[str, float]]:
+    def joint_loss(self, batch: Batch, glyph_weight: float, *, blocks: bool) -> tuple[Tensor, dict[str, float]]:
         """Both together, with the loss on glyphs beside."""
-        seen, taps = self.look(batch)
+        seen, taps = self.look(batch, blocks=blocks)
         glyph, glyphs = self.glyph_loss(seen, batch)
         loss, right = self.answer_loss(batch, seen, taps)
         told = {

@@ -72,21 +72,29 @@ class Vision(nn.Module):
         self.deepstack_merger_list = nn.ModuleList(Merger(is_tap=True) for _ in shape.TAPS)
 
     def forward(
-        self, patches: Tensor, indices: Tensor, weights: Tensor, cos: Tensor, sin: Tensor, *, is_whole: bool = True
+        self,
+        patches: Tensor,
+        indices: Tensor,
+        weights: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        *,
+        blocks: bool = True,
+        taps: bool = True,
     ) -> tuple[Tensor, list[Tensor]]:
         """``patches`` is (pictures, patches, values); ``indices``, ``weights`` (patches, 4) interpolate the positions.
 
-        Without ``is_whole`` only patches and the last merger work, as if the blocks changed nothing and there were no
-        taps: at the start of training that is so.
+        Without ``blocks`` it is as if they changed nothing, which is so until they are trained; without ``taps`` none
+        is computed.
         """
         positions = (self.pos_embed(indices) * weights[..., None]).sum(dim=1)
         hidden = self.patch(patches) + positions
-        taps = []
-        for i, block in enumerate(self.blocks if is_whole else []):
-            hidden = block(hidden, cos, sin)
-            if i in shape.TAPS:
-                taps.append(self.deepstack_merger_list[shape.TAPS.index(i)](hidden))
-        return self.merger(hidden), taps
+        features = []
+        for i, block in enumerate(self.blocks):
+            hidden = block(hidden, cos, sin) if blocks else hidden
+            if taps and i in shape.TAPS:
+                features.append(self.deepstack_merger_list[shape.TAPS.index(i)](hidden))
+        return self.merger(hidden), features
 
 
 class TextLayer(nn.Module):

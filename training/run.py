@@ -108,7 +108,7 @@ def _step(trainee: Trainee, optimiser: Optimiser, step: int, seed: int) -> dict[
         elif lesson.kind == "language":
             loss, told = trainee.language_loss(lesson.batch)
         else:
-            loss, told = trainee.joint_loss(lesson.batch, lesson.glyph_weight)
+            loss, told = trainee.joint_loss(lesson.batch, lesson.glyph_weight, blocks=lesson.blocks)
     loss.backward()  # type: ignore[no-untyped-call]
     learnt = time.process_time()
     told["gradient_norm"] = optimiser.step(*curriculum.rates(step))

@@ -2,7 +2,7 @@
 
 Owns: which cards, their titles and files. Must not know: torch.
 
-Samples are fresh cards that the miniature reads without fault: they show what it can do. The cards of the tests are
+Samples are fresh cards about which it answers the question rightly: they show what it can do. The cards of the tests are
 taken as they come, but for grainy ones, whose files would be five times as large.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from kandong import Kandong
 
-from . import cards, evaluate, questions
+from . import cards, evaluate, questions, wording
 from .evaluate import Case, answer, png_of
 
 SAMPLE_SEED, TEST_SEED = 820_000_001, 830_000_003
@@ -57,7 +57,9 @@ def write_samples(folder: Path) -> None:
     listed, drawn = [], fresh_cards(SAMPLE_SEED)
     for name, title_zh, title_en, kind in _SAMPLES:
         asked, png = next(
-            (asked, png) for card, rng, png in drawn if (asked := _all_right(kandong, card, rng, png, kind)) is not None
+            (asked, png)
+            for card, rng, png in drawn
+            if (asked := _asked_rightly(kandong, card, rng, png, kind)) is not None
         )
         (target / f"{name}.png").write_bytes(png)
         listed.append({"name": name, "title_zh": title_zh, "title_en": title_en, "question_zh": asked.question,
@@ -66,15 +68,12 @@ def write_samples(folder: Path) -> None:
     (target / "samples.json").write_text(f"{text}\n", encoding="utf-8")
 
 
-def _all_right(kandong: Kandong, card: cards.Card, rng: Random, png: bytes, kind: str) -> questions.Asked | None:
-    """Give the question of a kind if the card has five rows, what is asked for, and every answer right."""
-    asked = {each: questions.about(card, each, rng) for each in evaluate.KINDS}
-    is_fit = (
-        len(card.lines) >= 5 and card.fields["price"] and not asked[kind].is_absent and asked[kind].answer != "没有"
-    )
-    if is_fit and all(answer(kandong, Case(0, png, one)) == one.answer for one in asked.values()):
-        return asked[kind]
-    return None
+def _asked_rightly(kandong: Kandong, card: cards.Card, rng: Random, png: bytes, kind: str) -> questions.Asked | None:
+    """Give the question of a kind if the card has four rows, what is asked for, and the answer is right."""
+    asked = questions.about(card, kind, rng)
+    is_fit = len(card.lines) >= 4 and bool(card.fields["price"]) and not asked.is_absent
+    is_fit = is_fit and asked.answer != wording.HAS_NOT
+    return asked if is_fit and answer(kandong, Case(0, png, asked)) == asked.answer else None
 
 
 def write_test_cards() -> None:
