@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint types layers unit docs golden golden-check mini bench bench-peers clean
+.PHONY: help install serve test lint types layers unit docs golden golden-check mini mini-ship bench bench-peers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,15 @@ mini: ## Train the miniature from nothing, or go on (own environment with torch;
 	.venv-train/bin/python -m training.export $(MINI)/state.pt $(MINI)/model
 	.venv-train/bin/python -m training.samples $(MINI)/model
 	.venv-train/bin/python -m training.evaluate $(MINI)/model --json $(MINI)/evaluation.json
+
+mini-ship: $(STAMP) ## Take what `make mini` trained into the package, with samples, test cards and its record
+	.venv-train/bin/python -m training.export $(MINI)/state.pt src/kandong/models/mini
+	.venv-train/bin/python -m training.samples src/kandong/models/mini --test-cards
+	.venv-train/bin/python -m training.reference src/kandong/models/mini
+	mkdir -p training/record
+	.venv-train/bin/python -m training.evaluate src/kandong/models/mini --json training/record/evaluation.json
+	cp $(MINI)/log.jsonl training/record/log.jsonl
+	$(BIN)/python -m docs.generate
 
 bench-peers: $(STAMP) ## Set up OpenVINO GenAI, llama.cpp and transformers to be measured beside (KANDONG_BENCH_HOME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

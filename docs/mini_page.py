@@ -11,6 +11,8 @@ from typing import Any
 
 RECORD = Path(__file__).resolve().parent.parent / "training" / "record"
 _TEXT = Path(__file__).resolve().parent / "mini_text.md"
+_FAILED = _TEXT.with_name("mini_failed.md")
+_NOT_YET = "No trained miniature is in this copy of the repository: `make mini`, then `make mini-ship`.\n"
 _NUM_CURVE_ROWS = 24
 _ASKED = {
     "price": "price",
@@ -34,9 +36,12 @@ _ASKED = {
 
 def mini_page(record: Path = RECORD) -> str:
     """Give the page."""
+    texts = [_TEXT.read_text("utf-8").rstrip(), _FAILED.read_text("utf-8").rstrip()]
+    if not (record / "evaluation.json").is_file():
+        return "\n\n".join([*texts, _NOT_YET])
     evaluation = json.loads((record / "evaluation.json").read_text("utf-8"))
     log = _log(record / "log.jsonl")
-    parts = [_TEXT.read_text("utf-8").rstrip(), _bars(evaluation), _sets(evaluation), _run(log), _curve(log)]
+    parts = [texts[0], _bars(evaluation), _sets(evaluation), _run(log), _curve(log), texts[1]]
     return "\n\n".join(parts) + "\n"
 
 

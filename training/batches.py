@@ -63,7 +63,8 @@ def _blocks(asked: list[Asked], budget: int) -> list[tuple[list[int], list[bool]
     """Give ids and which of them are answers, for as many questions as fit."""
     blocks, used = [], 0
     for one in asked:
-        ids, answers = [], []
+        ids: list[int] = []
+        answers: list[bool] = []
         part: Asked | None = one
         while part is not None:
             asking = tokens.turn(part.question) if not ids else tokens.further_turn(part.question)
@@ -91,7 +92,8 @@ def batch(cards: list[Card], asked: list[list[Asked]], budget: int, *, with_pict
     at_cells = np.stack([cell * 0, cell // columns, cell % columns]) + FIRST_CELL
     positions[:, :, FIRST_CELL : len(prefix) - 1] = at_cells[:, None]
     positions[:, :, len(prefix) - 1] = behind
-    targets, answers, weights, asked_of, kept = [], [], [], [], []
+    targets, answers, weights, asked_of = [], [], [], []
+    kept: list[Asked] = []
     for i, questions in enumerate(asked):
         at = len(prefix)
         for number, (block, is_answer, one) in enumerate(_blocks(questions, budget), start=1):

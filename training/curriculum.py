@@ -11,7 +11,8 @@ from random import Random
 from . import batches, cards, questions
 
 APART_STEPS = 600  # tower and language model learn apart, by turns
-BLOCKS_FROM = 900  # the tower's blocks come in; they take most of a step's time
+BLOCKS_FROM = 1200  # the tower's blocks come in; they take most of a step's time
+ALTERNATE_FROM, ALTERNATE_UNTIL = 650, 1000  # stand-ins again, every other step: the language model lags behind
 MORE_LANGUAGE_FROM = 250  # the tower reads by then
 HAN_UNTIL, TINY_UNTIL, SMALL_UNTIL = 100, 200, 300  # stand-ins: whole cells alone, then rows, then small cards
 # Rows are set tightly at first, as in print, and begin anywhere; both took too long to learn.
@@ -19,7 +20,8 @@ TIGHT_UNTIL, SCATTERED_UNTIL, VARIED_UNTIL = 200, 250, 400
 ANSWER_TOKENS = 176
 ADAM_RATE, MUON_RATE = 1.5e-3, 3e-3
 WARM_STEPS = 40
-DECAY_FROM, LAST_STEP = 450, 900
+FIRST_DECAY, LATER_SHARE = (450, 650, 900), 0.6
+DECAY_FROM, LAST_STEP = 1300, 2000
 BATCH, LANGUAGE_BATCH, JOINT_BATCH = 16, 10, 12
 
 
@@ -36,6 +38,10 @@ class Lesson:
 def rates(step: int) -> tuple[float, float]:
     """Give the learning rates of AdamW and Muon: up, level, and down to nothing in a straight line."""
     share = min(1.0, (step + 1) / WARM_STEPS)
+    if FIRST_DECAY[0] <= step < FIRST_DECAY[1]:  # where the first plan would have ended the run
+        share *= (FIRST_DECAY[2] - step) / (FIRST_DECAY[2] - FIRST_DECAY[0])
+    elif step >= FIRST_DECAY[1]:
+        share *= LATER_SHARE
     if step >= DECAY_FROM:
         share *= max(0.02, (LAST_STEP - step) / (LAST_STEP - DECAY_FROM))
     return ADAM_RATE * share, MUON_RATE * share
@@ -53,12 +59,13 @@ def style_of(step: int) -> cards.Style:
 def lesson(step: int, rng: Random) -> Lesson:
     """Give the cards and questions of a step; ``rng`` belongs to the step."""
     style = style_of(step)
-    if step >= APART_STEPS:
+    is_turn_of_language = ALTERNATE_FROM <= step < ALTERNATE_UNTIL and step % 2 == 1
+    if step >= APART_STEPS and not is_turn_of_language:
         shape = rng.choice(style.shapes)
         made = [cards.draw_card(rng, style, shape=shape, is_random=rng.random() < 0.2) for _ in range(JOINT_BATCH)]
         asked = [questions.some(card, rng) for card in made]
         return Lesson("joint", batches.batch(made, asked, ANSWER_TOKENS), blocks=step >= BLOCKS_FROM)
-    if step % (2 if step < MORE_LANGUAGE_FROM else 4) == 0:
+    if step < APART_STEPS and step % (2 if step < MORE_LANGUAGE_FROM else 4) == 0:
         shape = rng.choice(style.shapes)
         # Pictures full of glyphs teach reading faster than cards do.
         is_dense = step < TIGHT_UNTIL or rng.random() < 0.8

@@ -22,7 +22,7 @@ from . import batches, cards, curriculum, questions, start
 from .losses import Trainee
 from .optimiser import Optimiser
 
-_LOG_EVERY, _SAVE_EVERY, _VALIDATE_EVERY = 10, 50, 100
+_LOG_EVERY, _SAVE_EVERY, _VALIDATE_EVERY = 10, 25, 100
 _VALIDATION_SEED = 700_000_007
 _NUM_VALIDATION_BATCHES = 4
 _ROUND_S, _PAUSE_S = 200.0, 1.5
@@ -109,7 +109,7 @@ def _step(trainee: Trainee, optimiser: Optimiser, step: int, seed: int) -> dict[
             loss, told = trainee.language_loss(lesson.batch)
         else:
             loss, told = trainee.joint_loss(lesson.batch, lesson.glyph_weight, blocks=lesson.blocks)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     learnt = time.process_time()
     told["gradient_norm"] = optimiser.step(*curriculum.rates(step))
     told |= {"draw_cpu_s": drawn - begun, "optimiser_cpu_s": time.process_time() - learnt}
@@ -129,7 +129,9 @@ def validate(trainee: Trainee) -> dict[str, float]:
         made = [cards.draw_card(rng, cards.HELD_OUT, shape=shape) for _ in range(curriculum.BATCH)]
         asked = [[questions.about(card, "transcribe", rng), *questions.some(card, rng)] for card in made]
         batch = batches.batch(made, asked, curriculum.ANSWER_TOKENS + 64)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        # Compiling all once more without gradients would take longer than it saves.
+        eager = torch.compiler.set_stance("force_eager")
+        with eager, torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             hits = trainee.answer_loss(batch, *trainee.look(batch))[1]
         for number, one in enumerate(batch.asked):
             kind = "absent" if one.is_absent else one.kind

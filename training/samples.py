@@ -2,8 +2,8 @@
 
 Owns: which cards, their titles and files. Must not know: torch.
 
-Samples are fresh cards about which it answers the question rightly: they show what it can do. The cards of the tests are
-taken as they come, but for grainy ones, whose files would be five times as large.
+Samples are fresh cards about which it answers the question rightly: they show what it can do. The cards of the tests
+are taken as they come, but for grainy ones, whose files would be five times as large.
 """
 
 from __future__ import annotations

@@ -11,10 +11,12 @@ from functools import cache
 from pathlib import Path
 
 from kandong import Kandong
-from kandong.models.catalogue import find_model
+from kandong.models.demo import demo_folder
 
 CARDS = Path(__file__).parent / "cards"
-FOLDER = find_model("mini").folder
+EVALUATION = Path(__file__).resolve().parents[2] / "training" / "record" / "evaluation.json"
+FOLDER = demo_folder()
+IS_HERE = (FOLDER / "model.safetensors").is_file()
 MAX_TOKENS = 128
 
 
@@ -50,6 +52,11 @@ def asked_of(*kinds: str, num_cards: int = 40) -> list[Asked]:
     """Give the questions of some kinds about the first cards."""
     files = sorted({one.file for one in all_asked()})[:num_cards]
     return [one for one in all_asked() if one.kind in kinds and one.file in files]
+
+
+def recorded_share(kind: str) -> float:
+    """What the record says of 300 fresh cards: the share of right answers of a kind."""
+    return float(json.loads(EVALUATION.read_text("utf-8"))["sets"]["held out"]["shares"][kind])
 
 
 @cache

@@ -15,15 +15,27 @@ import pytest
 from kandong import Kandong
 from kandong.cli.main import main
 
-from .held_out import CARDS, FOLDER, MAX_TOKENS, Asked, answer, asked_of, plain, plain_answer
+from .held_out import (
+    CARDS,
+    FOLDER,
+    IS_HERE,
+    MAX_TOKENS,
+    Asked,
+    answer,
+    asked_of,
+    plain,
+    plain_answer,
+    recorded_share,
+)
 
+pytestmark = pytest.mark.skipif(not IS_HERE, reason="no trained miniature in this copy: make mini, make mini-ship")
+ABSENT = "图中没有"
 SHORT = ("price", "original_price", "date", "phone", "threshold", "gift", "gift_yes_no", "colour")
-# What the shipped miniature reaches on these cards, less two cards for another machine's rounding.
-LEAST_RIGHT = {"price": 0.0}
+FIELDS = ["价格", "原价", "时间", "电话"]
 RECORD = {
     "type": "object",
-    "properties": {name: {"type": ["string", "null"]} for name in ("价格", "原价", "时间", "电话")},
-    "required": ["价格", "原价", "时间", "电话"],
+    "properties": {name: {"type": ["string", "null"]} for name in FIELDS},
+    "required": FIELDS,
     "additionalProperties": False,
 }
 
@@ -32,17 +44,17 @@ def num_right(kandong: Kandong, asked: list[Asked]) -> int:
     return sum(answer(kandong, one) == one.right for one in asked)
 
 
-@pytest.mark.parametrize(("kind", "share"), LEAST_RIGHT.items())
-def test_fresh_cards_are_read_right(kind: str, share: float) -> None:
-    asked = asked_of(kind)
-    assert len(asked) == 40
-    assert sum(plain_answer(one) == one.right for one in asked) >= share * len(asked)
+@pytest.mark.parametrize("kind", ["price", "date", "phone", "json_four"])
+def test_fresh_cards_are_read_as_the_record_says(kind: str) -> None:
+    asked = [one for one in asked_of(kind) if one.right != ABSENT]
+    share = sum(plain_answer(one) == one.right for one in asked) / len(asked)
+    assert share >= recorded_share(kind) - 0.15  # there are twenty to forty of them
 
 
 def test_answers_are_those_of_transformers() -> None:
     lines = (CARDS / "answers.jsonl").read_text("utf-8").splitlines()
     recorded = {(record["file"], record["question"]): record["answer"] for record in map(json.loads, lines)}
-    asked = asked_of("transcribe", "price", "json_four")
+    asked = asked_of("transcribe", "price", "json_four", num_cards=12)
     assert len(recorded) == len(asked)
     assert [plain_answer(one) for one in asked] == [recorded[one.file, one.question] for one in asked]
 
@@ -84,7 +96,7 @@ def test_a_form_changes_no_answer_that_already_has_it() -> None:
     num_same = 0
     for one in asked_of("json_four", num_cards=16):
         formed = kandong.ask(one.picture, one.question, max_tokens=MAX_TOKENS, json_schema=RECORD).text
-        assert set(json.loads(formed)) == set(RECORD["required"])
+        assert set(json.loads(formed)) == set(FIELDS)
         if formed == plain_answer(one):
             num_same += 1
     assert num_same >= 15
@@ -111,14 +123,14 @@ def test_a_process_that_died_answers_as_before() -> None:
 
 
 def test_answers_come_from_the_picture_shown() -> None:
-    asked = [one for one in asked_of("price") if one.right != "图中没有"]
+    asked = [one for one in asked_of("price") if one.right != ABSENT]
     swapped = [Asked(b.file, a.kind, a.question, a.right) for a, b in zip(asked, asked[1:] + asked[:1], strict=True)]
-    assert sum(plain_answer(one) == one.right for one in asked) >= 0.8 * len(asked)
+    assert sum(plain_answer(one) == one.right for one in asked) >= (recorded_share("price") - 0.15) * len(asked)
     assert num_right(plain(), swapped) <= 1
 
 
 def test_the_command_line_answers_and_marks_the_demonstration(capsys: pytest.CaptureFixture[str]) -> None:
-    one = next(one for one in asked_of("price") if plain_answer(one) == one.right != "图中没有")
+    one = next(one for one in asked_of("price") if plain_answer(one) == one.right != ABSENT)
     command = ["ask", str(one.picture), one.question, "--model", "mini", "--precision", "f32"]
     assert main(command) == 0
     written = capsys.readouterr()
