@@ -38,7 +38,7 @@ def mini_page(record: Path = RECORD) -> str:
     """Give the page."""
     texts = [_TEXT.read_text("utf-8").rstrip(), _FAILED.read_text("utf-8").rstrip()]
     if not (record / "evaluation.json").is_file():
-        return "\n\n".join([*texts, _NOT_YET])
+        return "\n\n".join([_NOT_YET.rstrip(), *texts]) + "\n"
     evaluation = json.loads((record / "evaluation.json").read_text("utf-8"))
     log = _log(record / "log.jsonl")
     parts = [texts[0], _bars(evaluation), _sets(evaluation), _run(log), _curve(log), texts[1]]
