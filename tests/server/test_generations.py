@@ -122,8 +122,8 @@ def test_a_question_is_answered_though_its_picture_cannot_be_read(
 
     monkeypatch.setattr(Readings, "read", refuse)
     file_id = upload_picture(client, "square.png")["id"]
-    begun = ask(client, create(client, assist=None), "价格是多少？", file_id)
-    message = finish(client, begun["generation_id"])["message"]
+    asked = ask(client, create(client, assist=None), "价格是多少？", file_id)
+    message = finish(client, asked["generation_id"])["message"]
     assert message["status"] == "complete"
 
 
