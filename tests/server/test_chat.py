@@ -56,6 +56,19 @@ def test_answer_has_the_form_of_openai(client: FlaskClient, services: Services) 
     assert facts["stopped_by"] is None
 
 
+def test_with_assist_the_answer_tells_what_its_numbers_rest_on(client: FlaskClient) -> None:
+    plain = ask(client, image(), "价格是多少？")
+    assisted = ask(client, image(), "价格是多少？", kandong={"assist": True})
+    assert "evidence" not in plain["kandong"]
+    assert assisted["usage"]["prompt_tokens"] > plain["usage"]["prompt_tokens"]
+    evidence = assisted["kandong"]["evidence"]
+    assert set(evidence) >= {"verified", "marks", "num_unverified", "prompt_version"}
+    parts = [image(), {"type": "text", "text": "价格是多少？"}]
+    body = {"messages": [{"role": "user", "content": parts}], "max_tokens": 8, "temperature": 0, "stream": True}
+    chunks = client.post("/v1/chat/completions", json=body | {"kandong": {"assist": True}}).get_data(as_text=True)
+    assert '"evidence":{' in chunks
+
+
 def test_second_question_about_a_picture_finds_the_prompt(client: FlaskClient) -> None:
     long = "这张图里写了什么？请把每一行字都写出来，不要漏掉任何一行，也不要多写。" * 3
     ask(client, image(), long)

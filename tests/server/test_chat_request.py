@@ -129,7 +129,7 @@ def test_unsupported_field_is_refused_unless_it_asks_for_nothing(name: str) -> N
             "response_format.json_schema.schema",
         ),
         ({"response_format": {"type": "json_object"}, "kandong": {"regex": "a"}}, "response_format"),
-        ({"kandong": {"assist": True}}, "kandong.assist"),
+        ({"kandong": {"assist": "x"}}, "kandong.assist"),
         ({"kandong": {"choices": "x"}}, "kandong.choices"),
         ({"image": "file-1"}, "messages"),
     ],

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -72,13 +72,20 @@ class PictureSeen(msgspec.Struct, frozen=True):
     origin: str
 
 
+Check = Callable[[str], dict[str, Any]]
+
+
 class KandongFacts(msgspec.Struct, frozen=True):
-    """What only Kandong tells: pictures as seen, milliseconds by stage, why an answer was cut short."""
+    """What only Kandong tells: pictures as seen, milliseconds by stage, why an answer was cut short.
+
+    With ``assist`` also ``evidence``: each number of the answer with where it stands, or that it stands nowhere.
+    """
 
     pictures: list[PictureSeen]
     timings_ms: dict[str, float]
     stopped_by: LoopReason | None
     counts: dict[str, int]
+    evidence: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AssistantMessage(msgspec.Struct, frozen=True):
@@ -152,15 +159,18 @@ def new_completion_id() -> str:
     return f"chatcmpl-{uuid.uuid4().hex}"
 
 
-def completion_of(answer: Answer, model: str, vocabulary: Vocabulary | None) -> ChatCompletion:
-    """Give a whole answer; ``vocabulary`` is needed for log-probabilities."""
+def completion_of(
+    answer: Answer, model: str, vocabulary: Vocabulary | None, check: Check | None = None
+) -> ChatCompletion:
+    """Give a whole answer; ``vocabulary`` is needed for log-probabilities, ``check`` for evidence."""
     choice = Choice(AssistantMessage(answer.text), answer.finish_reason, logprobs_of(answer, vocabulary))
-    return ChatCompletion(new_completion_id(), int(time.time()), model, [choice], usage_of(answer), facts_of(answer))
+    facts = facts_of(answer, check)
+    return ChatCompletion(new_completion_id(), int(time.time()), model, [choice], usage_of(answer), facts)
 
 
-def short_answer_of(answer: Answer, model: str) -> ShortAnswer:
+def short_answer_of(answer: Answer, model: str, check: Check | None = None) -> ShortAnswer:
     """Give an answer to the short form."""
-    return ShortAnswer(answer.text, model, answer.finish_reason, usage_of(answer), facts_of(answer))
+    return ShortAnswer(answer.text, model, answer.finish_reason, usage_of(answer), facts_of(answer, check))
 
 
 def usage_of(answer: Answer) -> Usage:
@@ -170,13 +180,14 @@ def usage_of(answer: Answer) -> Usage:
     return Usage(num_prompt, num_generated, num_prompt + num_generated, details)
 
 
-def facts_of(answer: Answer) -> KandongFacts:
+def facts_of(answer: Answer, check: Check | None = None) -> KandongFacts:
     """Give what only Kandong tells of an answer."""
     return KandongFacts(
         [_seen(picture) for picture in answer.pictures],
         _timings(answer.timings),
         answer.stopped_by,
         _counts(answer.counts),
+        msgspec.UNSET if check is None else check(answer.text),
     )
 
 

@@ -82,7 +82,10 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class KandongOptions(msgspec.Struct, frozen=True):
-    """What only Kandong has: the tokens that a picture may take, and other forms of an answer."""
+    """What only Kandong has: tokens of a picture, other forms of an answer, and ``assist``.
+
+    ``assist``: what OCR reads goes beside the pictures, and ``kandong.evidence`` tells what the answer rests on.
+    """
 
     assist: bool | None = None
     min_image_tokens: int | None = None
@@ -168,5 +171,3 @@ def check_unsupported(body: ChatBody) -> None:
             raise InputError(f"{name} is not supported.", hint=_HINTS.get(name, f"Leave {name} out."), field=name)
     if body.n not in (None, 1):
         raise InputError(f"n is {body.n}, only 1 answer is given at a time.", hint="Send more requests.", field="n")
-    if body.kandong is not None and body.kandong.assist:
-        raise InputError("kandong.assist is not supported yet.", hint="Leave it out.", field="kandong.assist")

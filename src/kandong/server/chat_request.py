@@ -81,6 +81,7 @@ class ChatPlan:
     model: str | None
     is_stream: bool = False
     includes_usage: bool = False
+    is_assisted: bool = False
 
     def request(self, pictures: Sequence[Picture], total_s: float) -> Request:
         """Give the engine's request."""
@@ -134,6 +135,7 @@ def plan_of(
         model=body.model,
         is_stream=bool(body.stream),
         includes_usage=bool(options and options.include_usage),
+        is_assisted=bool(body.kandong and body.kandong.assist),
     )
 
 

@@ -14,7 +14,16 @@ import msgspec
 
 from kandong.errors import CancelledError, KandongError
 from kandong.runtime.handle import Handle, answer_of
-from kandong.server.chat_answer import ChatChunk, ChunkChoice, Delta, facts_of, logprobs_of, new_completion_id, usage_of
+from kandong.server.chat_answer import (
+    ChatChunk,
+    Check,
+    ChunkChoice,
+    Delta,
+    facts_of,
+    logprobs_of,
+    new_completion_id,
+    usage_of,
+)
 from kandong.server.error_replies import error_reply
 from kandong.vlm.request import END_OF_REQUEST, Answer, Event, Failed, TextPiece
 from kandong.vlm.vocabulary import Vocabulary
@@ -65,6 +74,7 @@ class ChatStream:
         includes_usage: bool,
         vocabulary: Vocabulary | None,
         is_unwanted: Callable[[], bool],
+        check: Check | None = None,
     ) -> None:
         """Wait shortly for the first event. Errors: what the engine refused the request with."""
         self._handle = handle
@@ -72,6 +82,7 @@ class ChatStream:
         self._includes_usage = includes_usage
         self._vocabulary = vocabulary
         self._is_unwanted = is_unwanted
+        self._check = check
         self._id = new_completion_id()
         self._created = int(time.time())
         self._first = handle.wait_event(FIRST_EVENT_S)
@@ -122,7 +133,7 @@ class ChatStream:
 
     def _end(self, answer: Answer) -> bytes:
         logprobs = logprobs_of(answer, self._vocabulary)
-        last = self._chunk(ChunkChoice(Delta(), answer.finish_reason, logprobs), kandong=facts_of(answer))
+        last = self._chunk(ChunkChoice(Delta(), answer.finish_reason, logprobs), kandong=facts_of(answer, self._check))
         if self._includes_usage:
             last += _event(ChatChunk(self._id, self._created, self._model, [], usage=usage_of(answer)))
         return last + _DONE

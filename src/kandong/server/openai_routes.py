@@ -15,7 +15,7 @@ from flask import Response, request
 
 from kandong.errors import InputError, ModelNotFoundError
 from kandong.runtime.handle import Handle
-from kandong.server.chat_answer import ChatCompletion, ShortAnswer, completion_of, short_answer_of
+from kandong.server.chat_answer import ChatCompletion, Check, ShortAnswer, completion_of, short_answer_of
 from kandong.server.chat_body import ChatBody
 from kandong.server.chat_request import ChatLimits, ChatPlan, plan_chat
 from kandong.server.chat_run import ChatStream, is_gone, wait_for
@@ -86,20 +86,26 @@ def add_routes(routes: Routes) -> None:
         raise ModelNotFoundError("There is no such model here.", hint="GET /v1/models lists them.", field="model")
 
 
-def _submit(plan: ChatPlan, parts: Services) -> Handle:
-    """Read the pictures and send the request on its way."""
+def _submit(plan: ChatPlan, parts: Services) -> tuple[Handle, Check | None]:
+    """Read the pictures and send the request on its way; gives how its answer is checked, if it is."""
     owner = caller().owner
     pictures = read_pictures(plan.sources, parts, owner)
-    return parts.engine.submit(plan.request(pictures, parts.settings.max_answer_s), client=owner)
+    request = plan.request(pictures, parts.settings.max_answer_s)
+    check = None
+    if plan.is_assisted:
+        prepared = parts.assistant.assist(request)
+        request, check = prepared.request, prepared.check
+    return parts.engine.submit(request, client=owner), check
 
 
 def _whole(plan: ChatPlan, model: str, is_of_short_form: bool, is_unwanted: Callable[[], bool]) -> bytes:
     """Wait for an answer and give it as JSON."""
     parts = services()
-    answer = wait_for(_submit(plan, parts), is_unwanted)
+    handle, check = _submit(plan, parts)
+    answer = wait_for(handle, is_unwanted)
     if is_of_short_form:
-        return msgspec.json.encode(short_answer_of(answer, model))
-    return msgspec.json.encode(completion_of(answer, model, _vocabulary(plan, parts)))
+        return msgspec.json.encode(short_answer_of(answer, model, check))
+    return msgspec.json.encode(completion_of(answer, model, _vocabulary(plan, parts), check))
 
 
 def _stream(plan: ChatPlan, model: str, parts: Services) -> Response:
@@ -110,12 +116,14 @@ def _stream(plan: ChatPlan, model: str, parts: Services) -> Response:
             field=_KEY_HEADER,
         )
     environ = request.environ
+    handle, check = _submit(plan, parts)
     stream = ChatStream(
-        _submit(plan, parts),
+        handle,
         model,
         includes_usage=plan.includes_usage,
         vocabulary=_vocabulary(plan, parts),
         is_unwanted=lambda: is_gone(environ),
+        check=check,
     )
     return Response(stream, mimetype="text/event-stream", headers=_STREAM_HEADERS)
 
@@ -143,7 +151,7 @@ def _idempotent(plan: ChatPlan, is_of_short_form: bool, run: Callable[[Callable[
 
 def _sha_of(plan: ChatPlan, is_of_short_form: bool) -> str:
     """Give what tells two requests apart: all that was asked, not how it was written."""
-    said = repr((plan.messages, plan.sampling, plan.budget, plan.form, plan.model, is_of_short_form))
+    said = repr((plan.messages, plan.sampling, plan.budget, plan.form, plan.model, plan.is_assisted, is_of_short_form))
     state = hashlib.sha256(said.encode("utf-8", "surrogatepass"))
     for source in plan.sources:
         data = source.text.encode("utf-8", "surrogatepass") if source.data is None else source.data
