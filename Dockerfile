@@ -2,19 +2,23 @@
 #   docker compose run --rm kandong keys create me --scope admin     (once: prints the key that every request needs)
 #   docker compose run --rm kandong pull                             (once: the weights, or use the page's button)
 #   docker compose up
-FROM node:22-bookworm-slim AS page
-WORKDIR /build/web
-COPY web/package.json web/package-lock.json ./
-RUN npm ci --no-audit --no-fund
-COPY web/ ./
-RUN npm run build
+FROM node:22-bookworm AS page
+WORKDIR /build
+COPY scripts/ scripts/
+COPY web/package.json web/package-lock.json web/
+RUN python3 -m scripts.page_build --packages
+COPY web/ web/
+RUN python3 -m scripts.page_build
 
 FROM python:3.12-slim-bookworm AS installation
 WORKDIR /build
-COPY pyproject.toml README.md README.zh-CN.md CHANGELOG.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md README.zh-CN.md CHANGELOG.md LICENSE ./
+COPY scripts/ scripts/
+COPY web/ web/
 COPY src/ src/
 COPY --from=page /build/src/kandong/server/page/ src/kandong/server/page/
-RUN test -f src/kandong/server/page/index.html \
+# The stamp says that this page is of these sources, so that none is built again.
+RUN python -c "from scripts import page_build as p; (p.output_folder() / p.STAMP).write_text(p.source_stamp())" \
     && python -m venv /opt/kandong \
     && /opt/kandong/bin/python -m pip install --no-cache-dir --disable-pip-version-check . \
     && /opt/kandong/bin/python -m compileall -q /opt/kandong/lib

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,19 +30,37 @@ def _why_not() -> str | None:
     return None if is_fresh() else "the built page is not of these sources: make page"
 
 
-@pytest.mark.slow
-def test_people_can_do_with_the_page_what_it_offers(tmp_path: Path) -> None:
+def _run_specs(url: str, log: Path, *arguments: str, **variables: str) -> None:
+    environment = os.environ | {"KANDONG_URL": url, "KANDONG_CHROMIUM": str(find_chromium())} | variables
+    run = subprocess.run(
+        [str(_PLAYWRIGHT), "test", *arguments],
+        cwd=ROOT / "web",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:] + log.read_text("utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _browser() -> None:
     if reason := _why_not():
         pytest.skip(f"THE PAGE WAS NOT TESTED IN A BROWSER: {reason}")
+
+
+@pytest.mark.slow
+def test_people_can_do_with_the_page_what_it_offers(tmp_path: Path) -> None:
     with running_server(tmp_path) as url:
-        environment = os.environ | {"KANDONG_URL": url, "KANDONG_CHROMIUM": str(find_chromium())}
-        run = subprocess.run(
-            [str(_PLAYWRIGHT), "test"],
-            cwd=ROOT / "web",
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:] + (tmp_path / "server.log").read_text("utf-8")
+        _run_specs(url, tmp_path / "server.log", "--grep-invert", "@key")
+
+
+@pytest.mark.slow
+def test_a_server_with_keys_is_used_by_key_alone(tmp_path: Path) -> None:
+    create = [sys.executable, "-m", "kandong.cli.main", "keys", "create", "page", "--scope", "admin"]
+    environment = os.environ | {"KANDONG_HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
+    key = subprocess.run(create, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    assert key.startswith("kd-")
+    with running_server(tmp_path) as url:
+        _run_specs(url, tmp_path / "server.log", "--grep", "@key", KANDONG_TEST_KEY=key)

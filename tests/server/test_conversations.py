@@ -15,7 +15,7 @@ from kandong.settings import Settings
 from tests.server.follow import ask, finish, upload_picture
 
 AT = "/api/conversations"
-SHORT = {"max_tokens": 4}
+SHORT = {"max_tokens": 4, "assist": False}
 
 
 def create(client: FlaskClient, **body: Any) -> str:

@@ -35,7 +35,7 @@ def filled(services: Services) -> list[str]:
     here = services
     ids = []
     for i in range(2):
-        conversation = here.conversations.create(OWNER, settings={"max_tokens": 7, "system": "短"})
+        conversation = here.conversations.create(OWNER, settings={"max_tokens": 7, "system": "短", "assist": False})
         ids.append(conversation.id)
         files = [here.files.add(OWNER, noise(i + k), filename=f"图{k}.png", num_bytes=9).id for k in range(2)]
         turn = here.messages.ask(OWNER, conversation, "旧的", files[:1])

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from kandong.settings import Settings
+from tests.server.asking import URL
 
 NUM_CASES = int(os.environ.get("KANDONG_TEST_FUZZ_CASES", "150"))
 LEAKS = re.compile(r"0x[0-9a-f]{6,}|Traceback|File \"|/home/|/tmp/|/usr/|site-packages|\.py\b")
@@ -33,16 +34,17 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# It would go to the network, and has tests of its own with a hub of its own.
-LEFT_OUT = {("post", "/api/models/pull")}
+# Both go to the network or look whether it is there, and have tests of their own.
+LEFT_OUT = {("post", "/api/models/pull"), ("get", "/api/system/doctor")}
+SHARE_OF_CHAT = 6  # it takes the most
 # What the machine's own state decides: whether the disk is full, the model slow, the queue full.
 ALLOWED_FAILURES = (503, 504, 507)
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Answers take a second at most, and nobody is refused for asking often."""
-    return replace(settings, max_answer_s=1.0, requests_per_minute=1_000_000)
+    """Answers take half a second at most, and nobody is refused for asking often."""
+    return replace(settings, max_answer_s=0.5, requests_per_minute=1_000_000)
 
 
 def operations(app: Flask) -> list[Any]:
@@ -59,8 +61,9 @@ def test_every_answer_is_a_documented_one(app: Flask) -> None:
     statuses: Counter[int] = Counter()
     for operation in everything:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            _fuzz(operation, mode, per_kind, statuses)
-    assert statuses.total() >= NUM_CASES * 0.9, statuses
+            share = SHARE_OF_CHAT if operation.path == URL else 1
+            _fuzz(operation, mode, share * per_kind, statuses)
+    assert statuses.total() >= NUM_CASES, statuses
     assert statuses[200] > 0
     assert statuses[400] > 0
     print(f"{statuses.total()} cases: {dict(sorted(statuses.items()))}")

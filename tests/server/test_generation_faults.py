@@ -53,7 +53,7 @@ def client(services: Services) -> FlaskClient:
 
 
 def create(client: FlaskClient, **settings: Any) -> str:
-    made = client.post(AT, json={"settings": {"max_tokens": 8, "temperature": 0} | settings}).json
+    made = client.post(AT, json={"settings": {"max_tokens": 8, "temperature": 0, "assist": False} | settings}).json
     assert made is not None
     return str(made["id"])
 

@@ -26,11 +26,11 @@ from tests.server.follow import ask, finish, follow, upload_picture
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 AT = "/api/conversations"
-GREEDY = {"max_tokens": 24, "temperature": 0}
+PLAIN = {"max_tokens": 24, "temperature": 0, "assist": False}
 
 
 def create(client: FlaskClient, **settings: Any) -> str:
-    made = client.post(AT, json={"settings": GREEDY | settings}).json
+    made = client.post(AT, json={"settings": PLAIN | settings}).json
     assert made is not None
     return str(made["id"])
 
@@ -80,7 +80,7 @@ def test_events_tell_the_whole_story_in_order(client: FlaskClient) -> None:
 
 
 def test_questions_find_the_prefix_and_answers_are_those_of_a_chat(client: FlaskClient) -> None:
-    conversation_id = create(client, system="简短回答。", assist=False)
+    conversation_id = create(client, system="简短回答。")
     files = [upload_picture(client, name) for name in ("square.png", "tall.png")]
     chat = Chat(golden_engine("tied"), [GOLDEN / "pictures" / "square.png"], "简短回答。")
     questions = ["价格是多少？", "还有呢？", "两张图？"]
@@ -100,7 +100,7 @@ def test_questions_find_the_prefix_and_answers_are_those_of_a_chat(client: Flask
 def test_by_default_what_was_read_goes_beside_the_pictures_and_answers_are_checked(
     client: FlaskClient, services: Services
 ) -> None:
-    plain_id, conversation_id = create(client, assist=False), create(client)
+    plain_id, conversation_id = create(client), create(client, assist=None)
     card = (SAMPLES / "card.png").read_bytes()
     upload = {"file": (io.BytesIO(card), "card.png")}
     file_id = client.post("/v1/files?warm=assist", data=upload).get_json()["id"]
@@ -122,7 +122,8 @@ def test_a_question_is_answered_though_its_picture_cannot_be_read(
 
     monkeypatch.setattr(Readings, "read", refuse)
     file_id = upload_picture(client, "square.png")["id"]
-    message = finish(client, ask(client, create(client), "价格是多少？", file_id)["generation_id"])["message"]
+    asked = ask(client, create(client, assist=None), "价格是多少？", file_id)
+    message = finish(client, asked["generation_id"])["message"]
     assert message["status"] == "complete"
 
 

@@ -63,6 +63,8 @@ def test_dead_web_process_is_replaced_and_a_dead_parent_leaves_nobody(tmp_path: 
     with served(tmp_path, *TIED) as service:
         service.await_ready()
         engine = service.engine_id()
+        for number in (signal.SIGTTIN, signal.SIGUSR2):  # gunicorn would make another web process
+            service.process.send_signal(number)
         (worker,) = [child for child in service.children() if parent_of(child) == service.process.pid]
         os.kill(worker, signal.SIGKILL)
         await_true(lambda: not is_alive(engine), 5)

@@ -115,8 +115,9 @@ def test_end_token_ends_the_answer_and_is_not_in_its_text(monkeypatch: pytest.Mo
 
 
 def test_closing_the_stream_at_any_event_frees_everything() -> None:
-    # With no time for more than one piece a stage, there are as many events each time.
-    options = EngineOptions(precision=Precision.F32, prefill_chunk_tokens=16, feature_memory_bytes=0, max_pause_ms=0.0)
+    # With no cache, and no time for more than one piece a stage, there are as many events each time.
+    options = EngineOptions(Precision.F32, prefill_chunk_tokens=16, feature_memory_bytes=0, prefix_cache_bytes=0)
+    options = dataclasses.replace(options, max_pause_ms=0.0)
     engine = Engine(GOLDEN / "tied", options)
     request = golden_request("two_pictures", SamplingParameters(max_tokens=12, ignore_eos=True))
     num_events = len(list(engine.generate(request)))
@@ -129,6 +130,15 @@ def test_closing_the_stream_at_any_event_frees_everything() -> None:
         assert all_blocks_free(engine)
     _, answer = run(engine, request)
     assert answer.token_ids == expected.token_ids
+
+
+@pytest.mark.parametrize("chunk_tokens", [16, 32, 50])
+def test_chunks_that_end_within_a_block_leave_as_much_to_be_found(chunk_tokens: int) -> None:
+    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, prefill_chunk_tokens=chunk_tokens))
+    request = golden_request("two_pictures", SamplingParameters(max_tokens=4, ignore_eos=True))
+    first, second = run(engine, request)[1], run(engine, request)[1]
+    assert second.counts.num_cached_tokens == (first.num_prompt_tokens - 1) // 32 * 32 > 0
+    assert second.token_ids == first.token_ids
 
 
 def test_two_answers_in_one_thread_take_turns() -> None:

@@ -110,6 +110,19 @@ def test_answers_go_on_while_a_picture_is_seen_and_a_long_prompt_is_read() -> No
     assert not any(a and b for a, b in itertools.pairwise(waits[2:]))
 
 
+def test_a_begun_block_is_given_up_for_one_that_somebody_else_has_computed() -> None:
+    engine = engine_with(prefill_chunk_tokens=40)
+    prompt = "长" * 200
+    for client in "ab":
+        engine.submit(client, ask(prompt), client=client)
+    answers = [event for _, event in run(engine) if isinstance(event, Answer)]
+    assert answers[0].token_ids == answers[1].token_ids
+    # Both begin in the middle of blocks, by turns; what one has read the other takes over.
+    cached = sorted(answer.counts.num_cached_tokens for answer in answers)
+    assert cached[0] % 32 or cached[1] % 32, "a share of a block was taken over"
+    assert sum(cached) > 0.8 * answers[0].num_prompt_tokens
+
+
 def test_the_same_picture_is_seen_once_for_all_who_ask_about_it() -> None:
     engine = engine_with()
     tower = engine.model.tower

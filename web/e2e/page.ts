@@ -70,11 +70,11 @@ export function answers(page: Page): Locator {
 /** Wait until nothing is being written any more. */
 export async function waitForEnd(page: Page): Promise<void> {
   await expect(page.getByRole("log", { name: "对话内容" })).toHaveAttribute("aria-busy", "false", {
-    timeout: 30_000,
+    timeout: 60_000,
   });
   await expect(page.locator(".message.is-pending")).toHaveCount(0);
 }
 
 export async function waitForWriting(page: Page): Promise<void> {
-  await expect(page.locator(".stage-label", { hasText: "正在写" })).toBeVisible({ timeout: 30_000 });
+  await expect(page.locator(".stage-label", { hasText: "正在写" })).toBeVisible({ timeout: 60_000 });
 }

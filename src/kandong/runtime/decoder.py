@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -23,6 +25,7 @@ from kandong.errors import (
     PictureLimitError,
     QueueFullError,
 )
+from kandong.reading.picture_files.signatures import declared_size_px, detect_format
 from kandong.runtime.piped_child import PipedChild
 from kandong.types import Picture
 
@@ -34,6 +37,7 @@ _SAVE_ANEW: Final = "Save it anew in a picture program and send that."
 _SMALLER: Final = "Make the picture smaller and send it again."
 _MAX_HEADER_BYTES: Final = 16_384
 _QUICK_DEATH_S: Final = 1.0
+_LARGE_PIXELS: Final = 16_000_000  # they take up to 18 bytes each while they are decoded: one at a time
 _Side = Annotated[int, msgspec.Meta(ge=1, le=30_000)]
 _Name = Annotated[str, msgspec.Meta(max_length=40)]
 
@@ -85,6 +89,7 @@ class SafeDecoder:
         ]
         self._idle = list(self._children)
         self._free = threading.Semaphore(len(self._idle))
+        self._large = threading.Semaphore(1)
         self._lock = threading.Lock()
 
     def decode(self, data: bytes, *, field: str = "picture") -> Picture:
@@ -96,26 +101,43 @@ class SafeDecoder:
         if len(data) > self._options.max_bytes:
             message = f"the file has {len(data)} bytes; at most {self._options.max_bytes} are allowed"
             raise PictureLimitError(message, hint=_SMALLER, field=field)
-        if not self._free.acquire(timeout=self._options.queue_s):
-            raise QueueFullError("Too many pictures wait to be decoded.", hint="Try again in a moment.")
+        with self._turn(*([self._large] if _is_large(data) else []), self._free):
+            return self._decode(data, field)
+
+    def _decode(self, data: bytes, field: str) -> Picture:
         with self._lock:
             child = self._idle.pop()  # the one used last: the other may never be needed
         try:
             frames = self._call(child, data)
         except DeadlineExceededError:
-            raise PictureLimitError("the picture takes too long to decode", hint=_SAVE_ANEW, field=field) from None
+            hint = "Make it smaller, or try again when the machine has less to do."
+            raise PictureLimitError("the picture takes too long to decode", hint=hint, field=field) from None
         except EngineLostError:
             message = "the picture cannot be decoded within the limits on time and memory"
             raise PictureDamagedError(message, hint=_SAVE_ANEW, field=field) from None
         finally:
             with self._lock:
                 self._idle.append(child)
-            self._free.release()
         result = _result_of(frames)
         if isinstance(result, PictureError):
             result.field = field
             raise result
         return result
+
+    @contextmanager
+    def _turn(self, *locks: threading.Semaphore) -> Iterator[None]:
+        """Wait until these are free. Errors: ``QueueFullError``."""
+        until = time.monotonic() + self._options.queue_s
+        held: list[threading.Semaphore] = []
+        try:
+            for lock in locks:
+                if not lock.acquire(timeout=max(0.0, until - time.monotonic())):
+                    raise QueueFullError("Too many pictures wait to be decoded.", hint="Try again in a moment.")
+                held.append(lock)
+            yield
+        finally:
+            for lock in held:
+                lock.release()
 
     def _call(self, child: PipedChild, data: bytes) -> list[bytes]:
         started = time.monotonic()
@@ -141,6 +163,15 @@ class SafeDecoder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_large(data: bytes) -> bool:
+    """Whether a file says that it has many pixels, or does not say; what it says is only believed for taking turns."""
+    try:
+        size_px = declared_size_px(data, detect_format(data))
+    except PictureError:
+        return False
+    return size_px is None or size_px[0] * size_px[1] > _LARGE_PIXELS
 
 
 def _result_of(frames: list[bytes]) -> Picture | PictureError:

@@ -10,8 +10,11 @@ export type ErrorBody = Schemas["ErrorBody"];
 export type Sample = Schemas["Sample"];
 export type ConversationSummary = Schemas["ConversationLine"];
 export type PictureFile = Schemas["ShownFile"];
-export type Message = Schemas["Message"];
-export type Posted = Schemas["AnswerBegun"];
+export type Message = Omit<Schemas["Message"], "evidence"> & { evidence?: AnswerEvidence | null };
+export type Posted = Omit<Schemas["AnswerBegun"], "user_message" | "assistant_message"> & {
+  user_message: Message;
+  assistant_message: Message;
+};
 export type FileObject = Schemas["FileObject"];
 export type DoctorCheck = Schemas["DoctorCheck"];
 export type ModelEntry = Schemas["ModelEntry"];
@@ -19,7 +22,36 @@ export type ModelEntry = Schemas["ModelEntry"];
 /** Settings as they are sent: what is left out is the default. */
 export type ChatSettings = Partial<Schemas["ConversationSettings"]>;
 
-export type Conversation = Omit<Schemas["Conversation"], "settings"> & { settings: ChatSettings };
+export type Conversation = Omit<Schemas["Conversation"], "settings" | "messages"> & {
+  settings: ChatSettings;
+  messages: Message[];
+};
+
+/** Where words stand: in the post's text, or in a picture with their box in its pixels. */
+export interface EvidencePlace {
+  source: "post_text" | "image_text" | "image" | "code" | "comment";
+  image_index: number | null;
+  line_id: string | null;
+  quote: string;
+  box: [number, number, number, number] | null;
+}
+
+/** One number of an answer and what it rests on. */
+export interface NumberMark {
+  span: [number, number];
+  text: string;
+  state: "found" | "computed" | "unverified";
+  evidence: EvidencePlace[];
+  formula: string | null;
+}
+
+export interface AnswerEvidence {
+  verified: "both" | "ocr" | "vlm" | "none";
+  marks: NumberMark[];
+  evidence: EvidencePlace[];
+  suspected_instructions: EvidencePlace[];
+  num_unverified: number;
+}
 
 export type ModelState =
   | "ready"
@@ -67,7 +99,7 @@ export type GenerationEvent =
   | {
       event: "progress";
       data: {
-        stage: "vision" | "prefill";
+        stage: "reading" | "vision" | "prefill";
         num_done: number;
         num_total: number;
         picture_index: number | null;
