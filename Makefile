@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz docs golden golden-check bench bench-peers bench-service clean
+.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz docs golden golden-check mini mini-ship bench bench-peers bench-service clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,6 +69,24 @@ golden-check: ## Compare the golden arrays with what transformers gives today
 	.venv-golden/bin/python -m pip install --quiet --disable-pip-version-check -e '.[golden]'
 	.venv-golden/bin/python -m tests.golden.make_golden --check
 
+MINI ?= build/mini
+mini: ## Train the miniature from nothing, or go on (own environment with torch; hours on 2 cores) into $(MINI)
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	OMP_WAIT_POLICY=PASSIVE .venv-train/bin/python -m training.run $(MINI)
+	.venv-train/bin/python -m training.export $(MINI)/state.pt $(MINI)/model
+	.venv-train/bin/python -m training.samples $(MINI)/model
+	.venv-train/bin/python -m training.evaluate $(MINI)/model --json $(MINI)/evaluation.json
+
+mini-ship: $(STAMP) ## Take what `make mini` trained into the package, with samples, test cards and its record
+	.venv-train/bin/python -m training.export $(MINI)/state.pt src/kandong/models/mini
+	.venv-train/bin/python -m training.samples src/kandong/models/mini --test-cards
+	.venv-train/bin/python -m training.reference src/kandong/models/mini
+	mkdir -p training/record
+	.venv-train/bin/python -m training.evaluate src/kandong/models/mini --json training/record/evaluation.json
+	cp $(MINI)/log.jsonl training/record/log.jsonl
+	$(BIN)/python -m docs.generate
+
 bench-peers: $(STAMP) ## Set up OpenVINO GenAI, llama.cpp and transformers to be measured beside (KANDONG_BENCH_HOME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m bench.setup_peers all
@@ -84,4 +102,4 @@ bench-service: $(STAMP) ## Measure the service under overload and floods (10 min
 	$(BIN)/python -m bench.service
 
 clean: ## Remove what was built and cached
-	rm -rf $(VENV) .venv-golden dist src/kandong/server/page web/node_modules web/test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-golden .venv-train dist src/kandong/server/page web/node_modules web/test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -109,6 +109,11 @@ def bars(data: dict[str, Any]) -> list[tuple[str, bool]]:
     return found
 
 
+def _known() -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
+    return known
+
+
 def _tell(what: str, num_done: int, num_total: int) -> None:
     print(f"\r{what} {num_done}/{num_total} ", end="" if num_done < num_total else "\n", file=sys.stderr, flush=True)
 
@@ -125,15 +130,16 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="run only this part; may be given again")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
     options = parser.parse_args()
-    data: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
     needs = {"fields": options.model, "cost": options.cost_model}
     for part in options.only or PARTS:
         if part in needs and needs[part] is None:
             continue
         date = datetime.datetime.now(datetime.UTC).date().isoformat()
-        data[part] = {"date": date, "machine": describe_machine()} | _RUNS[part](options)
+        measured = {"date": date, "machine": describe_machine()} | _RUNS[part](options)
+        data = _known() | {part: measured}  # read again: another part may have been measured meanwhile
         RESULT.parent.mkdir(parents=True, exist_ok=True)
         RESULT.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    data = _known()
     for name, is_reached in bars(data):
         print(f"{'reached' if is_reached else 'MISSED '}  {name}")
     return int(options.check and not all(is_reached for _, is_reached in bars(data)))

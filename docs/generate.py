@@ -15,6 +15,7 @@ from typing import Any
 import typer.main
 
 from bench import engine_report, service_report, workloads_report
+from docs.mini_page import mini_page
 from docs.quality_page import quality_page
 from docs.rules_reference import rules_reference
 from docs.settings_reference import settings_reference
@@ -73,6 +74,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "rules.md": rules_reference(BANNER),
         REFERENCE / "settings.md": settings_reference(BANNER),
         BENCHMARKS: benchmarks(),
+        REFERENCE.parent / "mini.md": f"{BANNER}{mini_page()}",
         REFERENCE.parent / "quality.md": f"{BANNER}{quality_page()}",
     }
     if service_report.RESULTS.is_file():

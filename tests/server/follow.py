@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Generator
 from typing import Any
 
@@ -54,3 +55,15 @@ def follow(
 def finish(client: FlaskClient, generation_id: str, **options: Any) -> Any:
     """Wait for the end of an answer, and give what the last event says."""
     return list(follow(client, generation_id, **options))[-1][2]
+
+
+def await_status(client: FlaskClient, conversation_id: str, status: str, within_s: float = 30.0) -> None:
+    """Wait until the last message has a status; asks seldom, as a key may only ask so often."""
+    until = time.monotonic() + within_s
+    while True:
+        body = client.get(f"/api/conversations/{conversation_id}").json
+        assert body is not None
+        if body["messages"][-1]["status"] == status:
+            return
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.1)

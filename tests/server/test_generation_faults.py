@@ -21,9 +21,9 @@ from kandong.server.opening import close_services, open_services
 from kandong.server.services import Services
 from kandong.settings import Settings
 from tests.inspection import GOLDEN
-from tests.runtime.engine_processes import QUICK, await_true
+from tests.runtime.engine_processes import QUICK
 from tests.server.conftest import ENGINE
-from tests.server.follow import ask, finish, follow, upload_picture
+from tests.server.follow import ask, await_status, finish, follow, upload_picture
 from tests.store.test_power import tiny_disk
 
 AT = "/api/conversations"
@@ -143,5 +143,5 @@ def test_full_disk_is_507_and_the_service_goes_on(tmp_path: Path, own_engine: Su
         assert client.get("/healthz").status_code == 200
         ballast.unlink()
         assert finish(client, ask(client, conversation_id, "q")["generation_id"])["message"]["status"] == "complete"
-        await_true(lambda: shown(client, conversation_id)[-1]["status"] == "complete", 10)
+        await_status(client, conversation_id, "complete")
         close_services(services)

@@ -22,7 +22,7 @@ from kandong.server.services import Services
 from kandong.settings import Settings
 from tests.inspection import GOLDEN, golden_engine
 from tests.runtime.engine_processes import await_true
-from tests.server.follow import ask, finish, follow, upload_picture
+from tests.server.follow import ask, await_status, finish, follow, upload_picture
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 AT = "/api/conversations"
@@ -122,7 +122,8 @@ def test_a_question_is_answered_though_its_picture_cannot_be_read(
 
     monkeypatch.setattr(Readings, "read", refuse)
     file_id = upload_picture(client, "square.png")["id"]
-    message = finish(client, ask(client, create(client, assist=None), "价格是多少？", file_id)["generation_id"])["message"]
+    asked = ask(client, create(client, assist=None), "价格是多少？", file_id)
+    message = finish(client, asked["generation_id"])["message"]
     assert message["status"] == "complete"
 
 
@@ -175,7 +176,7 @@ def test_reader_may_leave_and_go_on_anywhere(client: FlaskClient) -> None:
 def test_answer_is_written_though_nobody_ever_listens(client: FlaskClient, services: Services) -> None:
     conversation_id = create(client)
     begun = ask(client, conversation_id, "q")
-    await_true(lambda: shown(client, conversation_id)[-1]["status"] == "complete", 30)
+    await_status(client, conversation_id, "complete")
     services.generations._writings.clear()  # as after a restart
     events = list(follow(client, begun["generation_id"]))
     text = shown(client, conversation_id)[-1]["text"]
@@ -249,7 +250,7 @@ def test_deleting_a_conversation_stops_its_answer(client: FlaskClient, services:
     await_true(lambda: services.admission.num_in_flight == 0, 10)
     assert client.get(f"/api/generations/{begun['generation_id']}/events").status_code == 404
     client.post(f"{AT}/{conversation_id}/restore")
-    await_true(lambda: shown(client, conversation_id)[-1]["status"] == "stopped", 10)
+    await_status(client, conversation_id, "stopped")
 
 
 def test_many_conversations_at_once_each_get_their_own_answer(client: FlaskClient) -> None:
@@ -278,7 +279,8 @@ def test_failing_disk_at_the_end_is_made_good_later(
     assert last["status"] == "complete"
     assert shown(client, conversation_id)[-1]["status"] == "running"
     failing.clear()
-    await_true(lambda: shown(client, conversation_id)[-1] == last, 10)
+    await_status(client, conversation_id, "complete")
+    assert shown(client, conversation_id)[-1] == last
 
 
 @pytest.mark.usefixtures("endless")

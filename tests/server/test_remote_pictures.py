@@ -10,12 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from kandong.errors import InputError, KandongError, PictureError, PictureLimitError
 from kandong.server.remote_pictures import RemotePictures, is_public
+from kandong.settings import Settings
+from tests.server.asking import URL, image, refusal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 OUTSIDE, INSIDE = "127.0.0.2", "127.0.0.1"
@@ -271,3 +275,25 @@ def test_odd_addresses_are_refused_unresolved(url: str) -> None:
 
     with pytest.raises(InputError):
         RemotePictures((HOST, "*.example"), resolve=resolve).fetch(url)
+
+
+@pytest.fixture
+def inside(listen: Callable[..., Listener]) -> Listener:
+    """The private network, which the operator has allowed by mistake."""
+    return listen(INSIDE)
+
+
+@pytest.fixture
+def settings(settings: Settings, inside: Listener) -> Settings:
+    hosts = ("127.0.0.1", "127.1", "2130706433", "[::ffff:127.0.0.1]", "localhost")
+    return replace(settings, remote_hosts=tuple(f"{host}:{inside.port}" for host in hosts))
+
+
+def test_even_an_allowed_private_host_is_not_reached_through_the_api(client: FlaskClient, inside: Listener) -> None:
+    for host in ("127.0.0.1", "127.1", "2130706433", "[::ffff:127.0.0.1]", "localhost"):
+        url = f"http://{host}:{inside.port}/a.png"
+        error = refusal(client, 400, image(url), "？")
+        assert "open internet" in error["message"]
+        assert error["param"] == "messages[0].content[0].image_url.url"
+        assert client.post(URL, json={"image": url, "query": "？"}, buffered=True).status_code == 400
+    assert inside.requests == []

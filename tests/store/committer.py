@@ -24,14 +24,19 @@ from kandong.store.messages import Messages
 from tests.store.conftest import noise
 
 
-def live(folder: Path, life: int, opened: int) -> None:
-    """Write until the end of the world; ``opened`` is a pipe to be told that it has begun."""
+def live(folder: Path, life: int, told: int) -> None:
+    """Write until the end of the world; a byte goes down the pipe ``told`` for each step."""
     database = Database(folder / "kandong.db")
     files = Files(database, MediaFolder(folder / "media", database))
     conversations, messages = Conversations(database, files), Messages(database, files)
     generations = StoredGenerations(database)
     generations.interrupt_all()
-    os.write(opened, b"!")
+
+    def say(line: str) -> None:
+        os.write(1, line.encode() + b"\n")
+        os.write(told, b"!")
+
+    os.write(told, b"!")
     number = 0
     while True:
         number += 1
@@ -46,26 +51,24 @@ def live(folder: Path, life: int, opened: int) -> None:
         say(f"answered {conversation.id} {turn.answer.id} 回答{life}-{number}")
 
 
-def say(line: str) -> None:
-    """Acknowledge something, at once and in one piece."""
-    os.write(1, line.encode() + b"\n")
-
-
 def main() -> None:
     """Fork lives and end each at a moment of chance."""
     folder, chance = Path(sys.argv[1]), random.Random(5)
     for life in range(int(sys.argv[2])):
-        seen, opened = os.pipe()
+        seen, told = os.pipe()
         number = os.fork()
         if number == 0:
-            live(folder, life, opened)
-        if life % 5:  # the others die while they open the database
+            try:
+                live(folder, life, told)
+            finally:
+                os._exit(1)
+        os.close(told)
+        for _ in range(chance.randrange(12)):  # steps that it may take: none at all, while it opens, or many
             os.read(seen, 1)
-        time.sleep(chance.uniform(0.0, 0.25))
+        time.sleep(chance.uniform(0.0, 0.03))
         os.kill(number, signal.SIGKILL)
         os.waitpid(number, 0)
         os.close(seen)
-        os.close(opened)
 
 
 if __name__ == "__main__":

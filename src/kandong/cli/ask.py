@@ -15,6 +15,7 @@ import typer
 from kandong.cli import options as o
 from kandong.cli.output import write_json, write_out
 from kandong.errors import InputError, KandongError
+from kandong.models.demo import DEMO_NOTICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,9 @@ def _ask(values: dict[str, Any]) -> None:
             report=lambda text: line.say(f"loading: {text}"),
             **o.loading_options(values),
         )
+        if kandong.is_demo:
+            line.clear()
+            print(f"note: {DEMO_NOTICE}", file=sys.stderr)
         ready = None
         if values["assist"]:
             line.say("reading the picture")

@@ -14,6 +14,7 @@ import typer
 from kandong.cli import options as o
 from kandong.cli.output import write_error, write_json
 from kandong.errors import KandongError
+from kandong.models.demo import DEMO_NOTICE
 
 if TYPE_CHECKING:
     from kandong.cli.terminal import ProgressLine
@@ -64,6 +65,8 @@ def chat(
     with ProgressLine() as line:
         kandong = Kandong(model, report=lambda text: line.say(f"loading: {text}"), **o.loading_options(values))
         line.clear()
+        if kandong.is_demo:
+            print(f"note: {DEMO_NOTICE}", file=sys.stderr)
         _Conversation(kandong, pictures, system, generation, line, as_json=as_json).run()
 
 

@@ -70,6 +70,7 @@ def _selftest(model: str | None, values: dict[str, object], *, verbose: bool, as
 def _described(kandong: Kandong, outcomes: list[Outcome]) -> dict[str, object]:
     return {
         "model": kandong.model_name,
+        "demo": kandong.is_demo,
         "precision": str(kandong.engine.numerics.weights),
         "compute": str(kandong.engine.numerics.compute),
         "num_right": sum(o.is_right for o in outcomes),

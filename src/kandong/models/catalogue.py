@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kandong.errors import ModelNotFoundError
+from kandong.models.demo import DEMO_MODEL, demo_folder, is_demo_model
 
 DEFAULT_MODEL = "Qwen/Qwen3-VL-2B-Instruct"
 MODEL_VARIABLE = "KANDONG_MODEL"
@@ -27,17 +28,23 @@ _SHORT_NAMES = {
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model folder and the name to show for it."""
+    """A model folder and the name to show for it; ``is_demo`` if it is the miniature, whose answers are marked."""
 
     name: str
     folder: Path
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether this is the miniature that ships with Kandong, or a copy or conversion of it."""
+        return is_demo_model(self.folder)
 
 
 def find_model(name_or_path: str | os.PathLike[str] | None = None) -> FoundModel:
     """Find the folder of a model.
 
     ``None`` means ``$KANDONG_MODEL``, or else Qwen3-VL-2B-Instruct. A folder is taken as it is; a name such as
-    ``Qwen/Qwen3-VL-4B-Instruct``, ``qwen3-vl-4b`` or ``4b`` is looked up in the known places.
+    ``Qwen/Qwen3-VL-4B-Instruct``, ``qwen3-vl-4b`` or ``4b`` is looked up in the known places, and ``mini`` is the
+    miniature that ships with Kandong. It is given to those who ask for it by name, and never instead of another model.
     Errors: ``ModelNotFoundError`` saying where was looked and how to get the model.
     """
     wanted = os.fspath(name_or_path) if name_or_path is not None else os.environ.get(MODEL_VARIABLE, DEFAULT_MODEL)
@@ -50,11 +57,13 @@ def find_model(name_or_path: str | os.PathLike[str] | None = None) -> FoundModel
             hint="Name the folder of the Hugging Face checkpoint.",
             field="model",
         )
+    if wanted.lower() == DEMO_MODEL and (demo_folder() / "model.safetensors").is_file():
+        return FoundModel(DEMO_MODEL, demo_folder())
     name = full_name(wanted)
     if name is None:
         raise ModelNotFoundError(
             f"There is no model folder at {wanted}.",
-            hint=f"Name an existing folder, or a model: {', '.join(_SHORT_NAMES.values())}.",
+            hint=f"Name an existing folder, or a model: {', '.join(_SHORT_NAMES.values())}, {DEMO_MODEL}.",
             field="model",
         )
     for folder in candidate_folders(name):

@@ -81,7 +81,7 @@ class Kandong:
         )
         say = report or (lambda _: None)
         found = find_model(model)
-        self.model_name = found.name
+        self.model_name, self.is_demo = found.name, found.is_demo
         self._engine: Engine | EngineProcess
         if process:
             self._engine = EngineProcess(found.folder, arguments | {"model": str(found.folder)}, say)
@@ -130,13 +130,17 @@ class Kandong:
         return Chat(self._engine, pictures, system, history)
 
     def describe(self, answer: Answer) -> dict[str, Any]:
-        """Give an answer as plain JSON values, with model, precision, token counts, grids and times."""
+        """Give an answer as plain JSON values, with model, precision, token counts, grids and times.
+
+        ``demo`` is true for every answer of the miniature: it is a demonstration, not to be relied on.
+        """
         timings = {name.removesuffix("_ms"): round(ms, 1) for name, ms in dataclasses.asdict(answer.timings).items()}
         return {
             "answer": answer.text,
             "finish_reason": answer.finish_reason,
             "stopped_by": answer.stopped_by,
             "model": self.model_name,
+            "demo": self.is_demo,
             "precision": str(self._engine.numerics.weights),
             "compute": str(self._engine.numerics.compute),
             "usage": {
