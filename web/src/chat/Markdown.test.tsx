@@ -16,6 +16,10 @@ test("tables, lists and emphasis are elements", () => {
   expect(page.querySelector("h1")).toBeNull();
 });
 
+test("lines stay lines", () => {
+  expect(shown("夏日火锅套餐\n特价：85元").querySelectorAll("br")).toHaveLength(1);
+});
+
 test("links open elsewhere and only for http", () => {
   const link = shown("[看](https://example.com/a?b=1)").querySelector("a");
   expect(link?.getAttribute("href")).toBe("https://example.com/a?b=1");

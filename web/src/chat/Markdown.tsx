@@ -50,6 +50,8 @@ interface TextToken {
  * XMarkdown's own renderer of it does not, so `<img src=x onerror=f=1>`, which is no tag to Markdown, would become one.
  */
 const MARKED = {
+  // Lines of a picture are lines of the answer.
+  breaks: true,
   renderer: {
     image: ({ text }: { text: string }) => escaped(text),
     text(this: { parser: { parseInline: (tokens: unknown[]) => string } }, token: TextToken): string {
