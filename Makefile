@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint types layers unit docs golden golden-check mini mini-ship bench bench-peers clean
+.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz docs golden golden-check mini mini-ship bench bench-peers bench-service clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,10 +17,28 @@ $(STAMP): pyproject.toml
 
 install: $(STAMP) ## Make the virtual environment .venv with Kandong and the development tools
 
-serve: $(STAMP) ## Run the main job: ask about samples/card.png
-	@$(BIN)/python -m samples.serve
+serve: $(STAMP) ## Serve page and API on http://127.0.0.1:8765 (ARGS="--port 9000 …"); builds the page if Node.js is here
+	@$(BIN)/python -m samples.serve $(ARGS)
 
-test: lint types layers unit ## The whole check: style, types, layers, tests
+page: ## Build the web page into the package (needs Node.js 20.19 or newer)
+	@$(PYTHON) -m scripts.page_build
+
+page-check: chromium ## Check the web page: style, types, tests, build, size; tests/e2e then drive it in Chromium
+	@if $(PYTHON) -m scripts.page_build --can-build; then \
+	  $(PYTHON) -m scripts.page_build --packages && cd web && npm run --silent check && cd .. && \
+	  $(PYTHON) -m scripts.page_build && cd web && npm run --silent budget; \
+	else echo '=== SKIPPED: all checks of the web page, because Node.js 20.19 or newer is not installed ===' >&2; fi
+
+chromium:
+	@$(PYTHON) -m scripts.chromium --install
+
+client: $(STAMP) ## Write the page's types again from the server's routes
+	$(BIN)/python -m scripts.page_client
+
+screenshots: $(STAMP) page chromium ## Take the pictures of docs/images with the real server
+	$(BIN)/python -m scripts.screenshots
+
+test: lint types layers page-check unit ## The whole check: style, types, layers, page, tests
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -34,6 +52,9 @@ layers: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest
+
+fuzz: $(STAMP) ## Send 2,000 random requests by the service's own description
+	KANDONG_TEST_FUZZ_CASES=2000 $(BIN)/python -m pytest tests/server/test_fuzz.py -q -s
 
 docs: $(STAMP) ## Write the generated documentation again
 	$(BIN)/python -m docs.generate
@@ -76,5 +97,9 @@ bench: $(STAMP) ## Measure speed on random weights of 2B shapes beside the peers
 	$(BIN)/python -m bench.workloads
 	$(BIN)/python -m docs.generate
 
+bench-service: $(STAMP) ## Measure the service under overload and floods (10 minutes): docs/reliability.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m bench.service
+
 clean: ## Remove what was built and cached
-	rm -rf $(VENV) .venv-golden .venv-train dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-golden .venv-train dist src/kandong/server/page web/node_modules web/test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

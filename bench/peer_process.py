@@ -62,10 +62,8 @@ class PeerProcess:
         return self._read()
 
     def peak_bytes(self) -> int | None:
-        """Read the largest resident memory so far, mapped files included, where the system tells it (Linux)."""
-        status = Path(f"/proc/{self._process.pid}/status")
-        lines = status.read_text("ascii").splitlines() if status.is_file() else []
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
+        """Read its largest resident memory so far; see the function of this name."""
+        return peak_bytes(self._process.pid)
 
     def close(self) -> None:
         """End it by closing its input, and at last by force."""
@@ -89,6 +87,13 @@ class PeerProcess:
         if "error" in reply:
             raise PeerError(str(reply["error"]))
         return reply
+
+
+def peak_bytes(pid: int) -> int | None:
+    """Read a process's largest resident memory so far, mapped files included, where the system tells it (Linux)."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text("ascii").splitlines() if status.is_file() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
 def _is_ours(command: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 from bench.engine import find_peers, say
 from bench.home import bench_home
 from bench.machine import describe_machine
-from bench.peer_process import PeerError, PeerProcess
+from bench.peer_process import PeerError, PeerProcess, peak_bytes
 from bench.peers.catalogue import PEERS, PeerSpec
 from bench.setup_peers import ensure_checkpoint
 from bench.workload_runs import crowds, pictures, writing
@@ -70,6 +70,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    peak_bytes: dict[str, int] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=lambda: {OURS: "Kandong"})
     machine: dict[str, object] = field(default_factory=describe_machine)
     started: float = field(default_factory=time.monotonic)
@@ -97,7 +98,13 @@ class Run:
             "about": self.about,
             "workloads": self.results,
             "skipped": self.skipped,
+            "peak_bytes": self.peak_bytes,
         }
+
+    def keep_peak(self, who: str, peak_bytes: int | None) -> None:
+        """Keep the largest resident size of a process so far, where the system tells it."""
+        if peak_bytes is not None:
+            self.peak_bytes[who] = peak_bytes
 
     def save(self) -> None:
         """Write the result, where it is wanted."""
@@ -127,7 +134,9 @@ def measure_ours(run: Run) -> None:
         for name in run.names:
             for round_index in range(1 if name in ONCE else run.sizes.num_rounds):
                 since = time.monotonic()
-                run.keep(name, OURS, WORKLOADS[name](subject, round_index))
+                found = WORKLOADS[name](subject, round_index)
+                run.keep_peak(OURS, peak_bytes(os.getpid()))
+                run.keep(name, OURS, found)
                 say(f"Kandong: {name}, round {round_index + 1}, {time.monotonic() - since:.0f} s")
 
 
@@ -146,7 +155,9 @@ def measure_peer(run: Run, spec: PeerSpec, names: Sequence[str]) -> None:
         for name in names:
             for round_index in range(run.sizes.num_rounds):
                 since = time.monotonic()
-                run.keep(name, spec.key, PEER_TASKS[name](process, run, round_index))
+                found = PEER_TASKS[name](process, run, round_index)
+                run.keep_peak(spec.key, process.peak_bytes())
+                run.keep(name, spec.key, found)
                 say(f"{spec.title}: {name}, round {round_index + 1}, {time.monotonic() - since:.0f} s")
     except PeerError as failure:
         run.skipped[spec.key] = f"{spec.title} failed at {name}: {failure}"

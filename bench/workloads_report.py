@@ -214,7 +214,8 @@ def _table(result: Result) -> Iterator[str]:
     for figure in FIGURES:
         if figure.workload in result["workloads"]:
             yield f"| {figure.title} | {' | '.join(_cell(result, figure, key) for key in keys)} |"
-    yield ""
+    peaks = (result.get("peak_bytes", {}).get(key) for key in keys)
+    yield f"| peak memory | {' | '.join('–' if peak is None else f'{peak / 2**30:.1f} GiB' for peak in peaks)} |\n"
 
 
 def _bar_table(result: Result) -> Iterator[str]:
@@ -233,6 +234,8 @@ def _notes(result: Result) -> Iterator[str]:
     yield "  the real graph runs over every token, drafted ones too, then the planted token's logit is raised."
     yield f"  The transcript has {sizes['num_transcript_characters']} Chinese characters; the JSON repeats parts of it."
     yield "- OpenVINO GenAI's prompt lookup cannot be given such an answer from outside, so it is not compared."
+    yield "- peak memory: largest resident size of the process over all its workloads, mapped files included; Kandong's"
+    yield "  holds features and keys and values of all pictures and prompts before (prefix cache of 768 MiB)."
     yield "- transformers keeps nothing between two calls of generate: only eight at once, as a batch, is asked of it."
     yield "- The longest pause is the largest of all rounds. OpenVINO GenAI runs the tower inside add_request, and no"
     yield "  other answer goes on meanwhile; llama.cpp's library leaves that to its caller."

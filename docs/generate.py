@@ -14,7 +14,7 @@ from typing import Any
 
 import typer.main
 
-from bench import engine_report, workloads_report
+from bench import engine_report, service_report, workloads_report
 from docs.mini_page import mini_page
 from docs.quality_page import quality_page
 from docs.rules_reference import rules_reference
@@ -69,7 +69,7 @@ def _read(results: Path) -> Any:
 
 def pages() -> dict[Path, str]:
     """Give every generated page with its text."""
-    return {
+    written = {
         REFERENCE / "cli.md": cli_reference(),
         REFERENCE / "rules.md": rules_reference(BANNER),
         REFERENCE / "settings.md": settings_reference(BANNER),
@@ -77,6 +77,9 @@ def pages() -> dict[Path, str]:
         REFERENCE.parent / "mini.md": f"{BANNER}{mini_page()}",
         REFERENCE.parent / "quality.md": f"{BANNER}{quality_page()}",
     }
+    if service_report.RESULTS.is_file():
+        written[REFERENCE.parent / "service.md"] = BANNER + service_report.markdown(_read(service_report.RESULTS))
+    return written
 
 
 def main() -> int:

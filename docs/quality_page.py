@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from docs.judging_section import judging_section
+
 RESULTS = Path(__file__).resolve().parent.parent / "bench" / "results"
 _OURS, _PLAIN = "kandong", "rapidocr"
 _RATES = (
@@ -32,6 +34,9 @@ def quality_page(results: Path = RESULTS) -> str:
     parts += _reading(json.loads(reading.read_text("utf-8"))) if reading.is_file() else ["Reading: not measured yet.\n"]
     if rules.is_file():
         parts += _rules(json.loads(rules.read_text("utf-8")))
+    judging = results / "judging.json"
+    if judging.is_file():
+        parts += judging_section(json.loads(judging.read_text("utf-8")))
     return "\n".join(parts)
 
 

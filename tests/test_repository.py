@@ -16,7 +16,7 @@ import kandong
 ROOT = Path(__file__).resolve().parent.parent
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
-FOLDERS = ("src", "tests", "bench", "docs", "samples", "training")
+FOLDERS = ("src", "tests", "bench", "docs", "samples", "scripts", "training")
 SOURCES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 

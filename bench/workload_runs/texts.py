@@ -52,19 +52,24 @@ def _text(max_length: int) -> dict[str, Any]:
     return {"type": ["string", "null"], "maxLength": max_length}
 
 
+def _amount(kind: str) -> dict[str, Any]:
+    """An amount of money or a count: never below zero in a post, as a discount is a field of its own."""
+    return {"type": [kind, "null"], "minimum": 0}
+
+
 _FIELDS: dict[str, dict[str, Any]] = {
     "shop_name": _text(20),
     "product_name": _text(30),
-    "price": {"type": ["number", "null"]},
-    "original_price": {"type": ["number", "null"]},
+    "price": _amount("number"),
+    "original_price": _amount("number"),
     "currency": {"enum": ["CNY", "USD", "HKD", None]},
     "discount": _text(30),
-    "purchase_limit": {"type": ["integer", "null"]},
+    "purchase_limit": _amount("integer"),
     "gift": _text(30),
     "valid_until": _text(20),
     "has_membership_offer": {"type": "boolean"},
     "phone": _text(20),
-    "free_shipping_from": {"type": ["number", "null"]},
+    "free_shipping_from": _amount("number"),
 }
 SCHEMA: dict[str, Any] = {
     "type": "object",

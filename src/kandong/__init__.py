@@ -5,10 +5,12 @@ Owns: the public names. They are loaded on first use, so that ``import kandong``
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kandong.client import Client as Client
     from kandong.errors import KandongError as KandongError
     from kandong.runtime.local import Answer as Answer
     from kandong.runtime.local import Chat as Chat
@@ -19,9 +21,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# `import openvino` reports each start to Google Analytics through this package, unless it cannot be imported; OpenVINO
+# then takes a stub of its own. Nothing leaves the machine, so it must not be there before openvino is.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 _HOMES = {
     "Answer": "kandong.runtime.local",
     "Chat": "kandong.runtime.local",
+    "Client": "kandong.client",
     "Kandong": "kandong.runtime.local",
     "KandongError": "kandong.errors",
     "Picture": "kandong.types",
@@ -29,7 +36,7 @@ _HOMES = {
     "TextPiece": "kandong.runtime.local",
 }
 
-__all__ = ["Answer", "Chat", "Kandong", "KandongError", "Picture", "Progress", "TextPiece", "__version__"]
+__all__ = ["Answer", "Chat", "Client", "Kandong", "KandongError", "Picture", "Progress", "TextPiece", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,7 @@ def result() -> dict[str, Any]:
         "titles": {OURS: "Kandong", "genai": "OpenVINO GenAI int8", "llama.cpp": "llama.cpp Q8_0"},
         "versions": {"openvino-genai": "1.2"},
         "about": {OURS: "int8 weights"},
+        "peak_bytes": {OURS: 3 * 2**30},
         "workloads": {
             "follow_up": {OURS: ours, "genai": genai},
             "moved_picture": {OURS: [times | stages]},
@@ -82,6 +83,7 @@ def test_the_page_has_measured_rows_alone_and_a_line_for_who_is_missing() -> Non
     page = markdown(result())
     assert "| second question: first token | 300 ms [200 ms–900 ms] | 6.0 s [6.0 s–6.0 s] |" in page
     assert "copying a transcript |" not in page
+    assert "| peak memory | 3.0 GiB | – |" in page
     assert page.count("llama.cpp Q8_0 is not set up") == 1
     assert "of 4 answers of 24 tokens, the same as alone: batched 3, cached 4, drafted 4" in page
     assert "0.250 (at most 0.250) apart" in page

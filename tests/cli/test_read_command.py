@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bench.cards.make import make_card
 from kandong.cli.main import main
 from kandong.reading.images import load_picture
 
@@ -26,6 +27,16 @@ def test_lines_are_numbered_with_their_confidence(capsys: pytest.CaptureFixture[
     assert (code, err) == (0, "")
     assert out.splitlines()[1].split() == ["L2", "1.00", "特价：85元"]
     assert run(capsys, str(SAMPLE), "--plain")[1].splitlines()[4] == "满300减50"
+
+
+def test_a_struck_price_is_told_in_the_table_and_in_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    card = make_card("strike_through", 61_000_004)
+    card.image.save(tmp_path / "card.png")
+    amounts = [n.value for line in card.lines if line.is_struck for n in line.numbers]
+    out = run(capsys, str(tmp_path / "card.png"))[1]
+    assert out.count("[struck through: ") == len(amounts) > 0
+    reading = json.loads(run(capsys, str(tmp_path / "card.png"), "--json")[1])["reading"]
+    assert sorted(n["value"] for n in reading["numbers"] if n["is_struck"]) == sorted(amounts)
 
 
 def test_json_gives_one_object_a_file_and_a_bad_one_does_not_stop_the_rest(

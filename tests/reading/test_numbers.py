@@ -90,6 +90,17 @@ def test_a_label_on_the_line_before_counts() -> None:
     assert find_numbers_in_lines([]) == []
 
 
+def test_digits_below_a_qq_label_are_a_qq_id_and_a_telephone_number_stays_one() -> None:
+    (_, [qq]) = find_numbers_in_lines(["店长QQ：", "87654321"])
+    assert (qq.kind, qq.value, qq.span) == ("qq", "87654321", (0, 8))
+    (_, [group]) = find_numbers_in_lines(["进扣扣群:", " 123456789 "])
+    assert (group.kind, group.raw) == ("qq", "123456789")
+    (_, [phone]) = find_numbers_in_lines(["QQ：", "13812345678"])
+    assert phone.kind == "phone"
+    assert find_numbers_in_lines(["爱吃QQ糖", "87654321"])[1] == find_numbers("87654321")
+    assert find_numbers_in_lines(["QQ：", "87654321元"])[1] == find_numbers("87654321元")
+
+
 def test_json_keeps_decimals_exact() -> None:
     data = json.loads(json.dumps(only("到手价￥39.90").to_dict()))
     assert data["value"] == "39.9"

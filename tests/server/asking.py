@@ -25,7 +25,10 @@ def data_uri(data: bytes = SQUARE) -> str:
 
 def image(url: str | None = None, detail: str | None = None) -> dict[str, Any]:
     """Give a picture part."""
-    return {"type": "image_url", "image_url": {"url": url or data_uri(), **({"detail": detail} if detail else {})}}
+    return {
+        "type": "image_url",
+        "image_url": {"url": data_uri() if url is None else url, **({"detail": detail} if detail else {})},
+    }
 
 
 def body(*parts: dict[str, Any] | str, **fields: Any) -> dict[str, Any]:
@@ -36,14 +39,14 @@ def body(*parts: dict[str, Any] | str, **fields: Any) -> dict[str, Any]:
 
 def ask(client: FlaskClient, *parts: dict[str, Any] | str, **fields: Any) -> Any:
     """Send such a request; gives the answer's JSON, which must be one."""
-    answer = client.post(URL, json=body(*parts, **fields))
+    answer = client.post(URL, json=body(*parts, **fields), buffered=True)
     assert answer.status_code == 200, answer.text
     return answer.json
 
 
 def refusal(client: FlaskClient, status: int, *parts: dict[str, Any] | str, **fields: Any) -> dict[str, Any]:
     """Send such a request; gives the error, which must be one of ``status``."""
-    answer = client.post(URL, json=body(*parts, **fields))
+    answer = client.post(URL, json=body(*parts, **fields), buffered=True)
     assert answer.status_code == status, answer.text
     error: dict[str, Any] = answer.json["error"]  # type: ignore[index]
     assert set(error) == {"message", "type", "param", "code", "hint", "retryable"}

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from kandong.runtime.reading_child import ReadingChild
 from kandong.runtime.supervisor import SupervisorOptions
 from kandong.server.app import create_app
 from kandong.server.engine_gate import SupervisedEngine
@@ -36,10 +37,18 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_folder=tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def reading() -> Iterator[ReadingChild]:
+    """The process that reads pictures; starting it takes seconds, so these tests share it."""
+    child = ReadingChild()
+    yield child
+    child.close()
+
+
 @pytest.fixture
-def services(settings: Settings, engine: SupervisedEngine) -> Iterator[Services]:
+def services(settings: Settings, engine: SupervisedEngine, reading: ReadingChild) -> Iterator[Services]:
     """All long-lived parts, with a database of the test's own."""
-    opened = open_services(settings, engine)
+    opened = open_services(settings, engine, reading)
     yield opened
     close_services(opened)
 

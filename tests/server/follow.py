@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -33,7 +33,9 @@ def ask(client: FlaskClient, conversation_id: str, text: str, *file_ids: str, **
     return answer.json
 
 
-def follow(client: FlaskClient, generation_id: str, after: int | None = None, **options: Any) -> Iterator[Event]:
+def follow(
+    client: FlaskClient, generation_id: str, after: int | None = None, **options: Any
+) -> Generator[Event, None, None]:
     """Give the events of an answer as they come; closing it is leaving."""
     address = f"/api/generations/{generation_id}/events" + (f"?after={after}" if after is not None else "")
     response = client.get(address, **options)

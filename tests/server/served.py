@@ -26,6 +26,13 @@ from tests.runtime.engine_processes import await_true, is_alive
 
 QUICK_ENGINE = ("--precision", "f32", "--no-convert", "--no-keep-features")
 TIED = ("--model", str(GOLDEN / "tied"), *QUICK_ENGINE)
+CHAT = "/v1/chat/completions"
+
+
+def long_question(max_tokens: int) -> dict[str, Any]:
+    """Ask for an answer that ends by its length: so warm that words are drawn almost evenly."""
+    messages = [{"role": "user", "content": "写"}]
+    return {"messages": messages, "max_tokens": max_tokens, "temperature": 2.0, "seed": 1}
 
 
 @dataclass
@@ -93,6 +100,24 @@ class Served:
             frontier = [child for child, parent in parents.items() if parent in frontier]
             found += frontier
         return found
+
+    @contextmanager
+    def stream(self, max_tokens: int, headers: dict[str, str] | None = None) -> Iterator[http.client.HTTPResponse]:
+        """Ask for a long answer of chance words, as a stream; leaving the block closes the connection."""
+        connection = self.connect()
+        fields = long_question(max_tokens) | {"stream": True}
+        connection.request("POST", CHAT, json.dumps(fields), {"Content-Type": "application/json"} | (headers or {}))
+        answer = connection.getresponse()
+        try:
+            yield answer
+        finally:
+            answer.close()
+            connection.close()
+
+    def metric(self, name: str, headers: dict[str, str] | None = None) -> float:
+        """Give one number of the metrics page."""
+        lines = self.ask("GET", "/metrics", headers=headers).body.decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
     def engine_id(self) -> int:
         """Give the number of the engine's process."""

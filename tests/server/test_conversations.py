@@ -15,7 +15,7 @@ from kandong.settings import Settings
 from tests.server.follow import ask, finish, upload_picture
 
 AT = "/api/conversations"
-SHORT = {"max_tokens": 4}
+SHORT = {"max_tokens": 4, "assist": False}
 
 
 def create(client: FlaskClient, **body: Any) -> str:
@@ -63,6 +63,7 @@ def test_rename_settings_delete_restore(client: FlaskClient) -> None:
         "max_image_tokens": None,
         "min_rounds": None,
         "system": "短",
+        "assist": None,
     }
     gone = client.delete(at).json
     assert gone is not None

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from kandong.errors import StorageError
+from kandong.errors import EngineLostError, StorageError
 from kandong.runtime.conversation import Chat
 from kandong.server.asking import Asked, LoadPicture, Prepared, prepare_plain
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.opening import close_services, open_services
+from kandong.server.readings import Readings
 from kandong.server.services import Services
 from kandong.settings import Settings
 from tests.inspection import GOLDEN, golden_engine
 from tests.runtime.engine_processes import await_true
 from tests.server.follow import ask, finish, follow, upload_picture
 
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 AT = "/api/conversations"
-GREEDY = {"max_tokens": 24, "temperature": 0}
+PLAIN = {"max_tokens": 24, "temperature": 0, "assist": False}
 
 
 def create(client: FlaskClient, **settings: Any) -> str:
-    made = client.post(AT, json={"settings": GREEDY | settings}).json
+    made = client.post(AT, json={"settings": PLAIN | settings}).json
     assert made is not None
     return str(made["id"])
 
@@ -93,6 +97,36 @@ def test_questions_find_the_prefix_and_answers_are_those_of_a_chat(client: Flask
         num_known = last["usage"]["prompt_tokens"]
 
 
+def test_by_default_what_was_read_goes_beside_the_pictures_and_answers_are_checked(
+    client: FlaskClient, services: Services
+) -> None:
+    plain_id, conversation_id = create(client), create(client, assist=None)
+    card = (SAMPLES / "card.png").read_bytes()
+    upload = {"file": (io.BytesIO(card), "card.png")}
+    file_id = client.post("/v1/files?warm=assist", data=upload).get_json()["id"]
+    plain = finish(client, ask(client, plain_id, "价格是多少？", file_id)["generation_id"])["message"]
+    first = finish(client, ask(client, conversation_id, "价格是多少？", file_id)["generation_id"])["message"]
+    second = finish(client, ask(client, conversation_id, "那原价呢？")["generation_id"])["message"]
+    assert plain["evidence"] is None
+    assert first["usage"]["prompt_tokens"] > plain["usage"]["prompt_tokens"]
+    assert set(first["evidence"]) >= {"verified", "marks", "num_unverified", "prompt_version"}
+    assert second["usage"]["cached_tokens"] >= first["usage"]["prompt_tokens"] - 32
+    assert services.readings.num_misses == 1
+
+
+def test_a_question_is_answered_though_its_picture_cannot_be_read(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineLostError("The process that reads pictures died.")
+
+    monkeypatch.setattr(Readings, "read", refuse)
+    file_id = upload_picture(client, "square.png")["id"]
+    asked = ask(client, create(client, assist=None), "价格是多少？", file_id)
+    message = finish(client, asked["generation_id"])["message"]
+    assert message["status"] == "complete"
+
+
 def test_question_that_was_never_answered_lends_its_pictures_to_the_next(services: Services) -> None:
     from kandong.server.conversation_shapes import ConversationSettings
     from kandong.vlm.prompt import PicturePart, TextPart
@@ -110,7 +144,7 @@ def test_question_that_was_never_answered_lends_its_pictures_to_the_next(service
     request = prepare_plain(asked, services.generations._load).request
     assert [message.role for message in request.messages] == ["user", "assistant", "user"]
     assert request.messages[-1].parts == (PicturePart(1), PicturePart(2), TextPart("q3"))
-    assert [picture.digest for picture in request.pictures] == [noise(i).digest for i in range(3)]  # type: ignore[union-attr]
+    assert [picture.digest for picture in request.pictures] == [noise(i).digest for i in range(3)]
 
 
 @pytest.mark.usefixtures("endless")

@@ -25,7 +25,7 @@ from kandong.vlm.weights import WeightType
 from tests.inspection import GOLDEN
 
 ROOT = b"root"
-NUM_STAGES = 3
+NUM_PIECES = 3
 
 
 def _hash(*parts: bytes) -> bytes:
@@ -83,16 +83,21 @@ class FakePass:
 
     def __init__(self, patches: Patches) -> None:
         self._patches = patches
-        self.num_stages = NUM_STAGES
-        self.num_stages_done = 0
+        self.num_pieces = NUM_PIECES
+        self.num_pieces_done = 0
 
     @property
     def is_done(self) -> bool:
-        return self.num_stages_done == self.num_stages
+        return self.num_pieces_done == self.num_pieces
+
+    def next_units(self, max_units: float) -> float:
+        assert not self.is_done
+        assert max_units >= 0
+        return 1.0
 
     def step(self) -> None:
         assert not self.is_done
-        self.num_stages_done += 1
+        self.num_pieces_done += 1
 
     def features(self) -> VisionFeatures:
         seed = int.from_bytes(_hash(self._patches.values.tobytes())[:4], "little")
@@ -104,7 +109,7 @@ class FakePass:
 class FakeTower:
     """Begins passes; counts them."""
 
-    num_stages = NUM_STAGES
+    num_pieces = NUM_PIECES
 
     def __init__(self) -> None:
         self.num_started = 0

@@ -15,7 +15,6 @@ from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Answer, Event, Progress, Request, TextPiece
 from kandong.vlm.sampling import SamplingParameters
-from kandong.vlm.vision import LAYERS_PER_STAGE, plan_groups
 from tests.inspection import GOLDEN, golden_arrays, golden_engine, golden_request
 
 
@@ -36,15 +35,17 @@ def all_blocks_free(engine: Engine) -> bool:
 
 
 def test_events_are_progress_then_text_then_one_answer() -> None:
-    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, prefill_chunk_tokens=32))
+    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, prefill_chunk_tokens=32, max_pause_ms=0.0))
     events, answer = run(engine, golden_request("two_pictures", SamplingParameters(max_tokens=20)))
     kinds = [type(e) for e in events]
     assert kinds == sorted(kinds, key=[Progress, TextPiece, Answer].index)
     stages = [e.stage for e in events if isinstance(e, Progress)]
     assert stages == ["vision"] * stages.count("vision") + ["prefill"] * stages.count("prefill")
-    vision = engine.config.vision
-    num_stages = len(plan_groups(vision, LAYERS_PER_STAGE)) + len(vision.deepstack_visual_indexes) + 2
-    assert stages.count("vision") == 2 * num_stages + 1
+    # Without time for more, a stage is preprocessing, one piece of the tower, or handing the features out.
+    assert stages.count("vision") == 2 * (engine.model.tower.num_pieces + 2) + 1
+    places = [(e.num_done, e.num_total) for e in events if isinstance(e, Progress) and e.stage == "vision"]
+    assert places == sorted(places)
+    assert places[-1] == (2 * engine.model.tower.num_pieces,) * 2
     assert "".join(e.text for e in events if isinstance(e, TextPiece)) == answer.text
     assert answer.num_generated_tokens <= 20
     times = answer.timings
@@ -114,9 +115,10 @@ def test_end_token_ends_the_answer_and_is_not_in_its_text(monkeypatch: pytest.Mo
 
 
 def test_closing_the_stream_at_any_event_frees_everything() -> None:
-    engine = Engine(
-        GOLDEN / "tied", EngineOptions(precision=Precision.F32, prefill_chunk_tokens=16, feature_memory_bytes=0)
-    )
+    # With no cache, and no time for more than one piece a stage, there are as many events each time.
+    options = EngineOptions(Precision.F32, prefill_chunk_tokens=16, feature_memory_bytes=0, prefix_cache_bytes=0)
+    options = dataclasses.replace(options, max_pause_ms=0.0)
+    engine = Engine(GOLDEN / "tied", options)
     request = golden_request("two_pictures", SamplingParameters(max_tokens=12, ignore_eos=True))
     num_events = len(list(engine.generate(request)))
     _, expected = run(engine, request)
@@ -128,6 +130,15 @@ def test_closing_the_stream_at_any_event_frees_everything() -> None:
         assert all_blocks_free(engine)
     _, answer = run(engine, request)
     assert answer.token_ids == expected.token_ids
+
+
+@pytest.mark.parametrize("chunk_tokens", [16, 32, 50])
+def test_chunks_that_end_within_a_block_leave_as_much_to_be_found(chunk_tokens: int) -> None:
+    engine = Engine(GOLDEN / "tied", EngineOptions(precision=Precision.F32, prefill_chunk_tokens=chunk_tokens))
+    request = golden_request("two_pictures", SamplingParameters(max_tokens=4, ignore_eos=True))
+    first, second = run(engine, request)[1], run(engine, request)[1]
+    assert second.counts.num_cached_tokens == (first.num_prompt_tokens - 1) // 32 * 32 > 0
+    assert second.token_ids == first.token_ids
 
 
 def test_two_answers_in_one_thread_take_turns() -> None:

@@ -102,6 +102,29 @@ def test_a_third_of_a_twelve_field_object_is_forced(workshop: Workshop) -> None:
     assert (num_forced + num_chosen) / num_chosen >= 1.5
 
 
+@pytest.mark.parametrize(
+    ("value", "is_certain"),
+    [
+        ({"type": "boolean"}, True),
+        ({"type": ["number", "null"], "minimum": 0}, True),
+        ({"enum": [7, None, True]}, True),
+        ({"type": "number"}, False),  # ":-
+        ({"type": ["string", "null"]}, False),  # ":"
+        ({"type": ["array", "boolean"]}, False),  # ":[
+    ],
+)
+def test_marks_before_a_value_are_forced_where_no_value_merges_with_them(
+    value: dict[str, object], is_certain: bool
+) -> None:
+    case = CASES["qwen"]()
+    factory = GrammarFactory(lambda: case.specification, case.eos_ids, case.vocab_size)
+    schema = {"type": "object", "properties": {"price": value}, "required": ["price"], "additionalProperties": False}
+    state = factory.compile_json_schema(schema).start()
+    assert case.decode(state.forced_tokens()) == ('{"price":' if is_certain else '{"price')
+    assert case.decode(state.likely_tokens()) == '{"price":'
+    assert case.decode(state.forced_tokens(2)) == '{"price'
+
+
 def test_likely_tokens_add_the_end_that_may_still_merge(workshop: Workshop) -> None:
     case, factory = workshop
     state = factory.compile_json_schema(

@@ -100,9 +100,10 @@ def test_the_plugin_fuses_what_the_graphs_are_shaped_for() -> None:
     found = operator_types(decoder_of(engine)._request.get_compiled_model())
     assert found["RoPE"] == 2 * num_layers
     assert found["RMS"] == 4 * num_layers + 1
-    graphs = [graph for kind, graph in tower_of(engine)._stages if kind == "layers"]
-    assert len(graphs) == engine.config.vision.depth
-    for graph in graphs:
-        found = operator_types(graph._compiled)
-        assert found["RoPE"] == 2
-        assert found["MVN"] == 2
+    for kind, expected in {"projections": {"RoPE": 2, "MVN": 1}, "rest": {"MVN": 1}}.items():
+        graphs = [graph for other, graph in tower_of(engine).pieces if other == kind]
+        assert len(graphs) == engine.config.vision.depth
+        for graph in graphs:
+            assert graph is not None
+            found = operator_types(graph._compiled)
+            assert {name: found[name] for name in expected} == expected

@@ -76,6 +76,7 @@ class Schedule:
             max_queued=self.source.choice([2, 8]),
             feature_memory_bytes=self.source.choice([0, 400, 1 << 20]),
             prefix_cache_bytes=self.source.choice([2, 8, 100]),
+            max_pause_ms=self.source.choice([0.0, 0.0, 400.0]),
         )
         self.engine = Engine(fake_model(self.source.choice([12, 14, 20, 60])), options)
         self.requests: dict[str, Request] = {}

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 
 import numpy as np
 import pytest
 
+from kandong.vlm import vision
+from kandong.vlm.costs import vision_units
 from kandong.vlm.memory import forgetting, trim_freed_memory
 from kandong.vlm.pixels import Patches, PixelBudget, make_patches
-from kandong.vlm.vision import plan_groups
 from tests.inspection import golden_engine, tower_of
 
 CONFIG = golden_engine("tied").config
-
-
-@pytest.mark.parametrize("num_layers", [1, 2, 3, 6, 99])
-@pytest.mark.parametrize(("depth", "taps"), [(24, (5, 11, 17)), (27, (8, 16, 24)), (6, (1, 2, 4)), (4, (0, 1, 2))])
-def test_groups_hold_every_layer_once_and_end_at_taps(num_layers: int, depth: int, taps: tuple[int, ...]) -> None:
-    config = dataclasses.replace(CONFIG.vision, depth=depth, deepstack_visual_indexes=taps)
-    groups = plan_groups(config, num_layers)
-    assert [layer for group in groups for layer in group] == list(range(depth))
-    assert all(len(group) <= num_layers for group in groups)
-    assert set(taps) <= {group[-1] for group in groups}
 
 
 def noise(seed: int, height: int, width: int) -> Patches:
@@ -47,16 +37,34 @@ def test_passes_under_way_at_once_do_not_disturb_each_other() -> None:
         np.testing.assert_array_equal(together.deepstack, expected.deepstack)
 
 
-def test_no_stage_holds_more_than_one_layer_or_one_merger() -> None:
-    tower = tower_of(golden_engine("tied"))
-    running, deepest = tower.start(noise(5, 128, 128)), len(CONFIG.vision.deepstack_visual_indexes)
-    num_taps = []
+def test_pieces_are_short_and_their_costs_are_those_of_the_picture() -> None:
+    tower, config = tower_of(golden_engine("tied")), CONFIG.vision
+    kinds = [kind for kind, _ in tower.pieces]
+    assert kinds.count("attention") == kinds.count("projections") == kinds.count("rest") == config.depth
+    assert kinds.count("tap") == len(config.deepstack_visual_indexes)
+    assert tower.num_pieces == 3 * config.depth + len(config.deepstack_visual_indexes) + 3
+    for num_patches in (64, 4096):
+        units = [tower.piece_units(piece, num_patches) for piece in range(tower.num_pieces)]
+        assert min(units) > 0
+        assert sum(units) == pytest.approx(vision_units(num_patches))
+
+
+@pytest.mark.parametrize("precision", ["f32", "int8"])
+def test_attention_in_slices_gives_what_it_gives_at_once(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vision, "_MIN_ROWS", 8)
+    tower = tower_of(golden_engine("tied", precision))
+    patches = noise(6, 128, 160)
+    expected, running, num_steps = tower.encode(patches), tower.start(patches), 0
+    limit = tower.piece_units(3, len(patches.values)) / 3
+    assert tower.pieces[3][0] == "attention"
     while not running.is_done:
+        if tower.pieces[running.num_pieces_done][0] == "attention":
+            assert running.next_units(limit) <= limit
         running.step()
-        num_taps.append(len(running._taps))
-    assert num_taps == sorted(num_taps)
-    assert num_taps[-1] == deepest
-    assert len(num_taps) == CONFIG.vision.depth + deepest + 2
+        num_steps += 1
+    assert num_steps == tower.num_pieces + 3 * CONFIG.vision.depth
+    np.testing.assert_allclose(running.features().merged, expected.merged, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(running.features().deepstack, expected.deepstack, rtol=1e-5, atol=1e-5)
 
 
 def test_features_are_copies_that_later_pictures_leave_alone() -> None:

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kandong.cli import options as o
-from kandong.cli.output import write_json
+from kandong.cli.output import write_json, write_out
 from kandong.errors import InputError, KandongError
 from kandong.models.demo import DEMO_NOTICE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kandong.runtime.local import Event
+    from kandong.tasks.assist import Assisted
     from kandong.types import Picture
+    from kandong.vlm.config import ModelConfig
 
 
 def ask(
@@ -27,6 +32,13 @@ def ask(
         typer.Argument(metavar="IMAGE... QUESTION", help="Picture files ('-' reads one from stdin), then a question."),
     ],
     model: o.Model = None,
+    assist: Annotated[
+        bool,
+        typer.Option("--assist", help="Give the model what OCR reads, and check every number of its answer."),
+    ] = False,
+    prompts: Annotated[
+        Path | None, typer.Option("--prompts", metavar="DIR", help="Folder of prompts of your own, with --assist.")
+    ] = None,
     system: o.System = None,
     max_tokens: o.MaxTokens = 512,
     temperature: o.Temperature = 0.0,
@@ -53,6 +65,9 @@ def ask(
 
     The answer streams to stdout. With --json: one object with the answer, token counts, times by stage, the grid each
     picture was seen at, and why the answer ended; a failure is an object with "error".
+
+    With --assist the numbers of the answer follow it: ✓ found in the picture, = computed from what is found, ?
+    unverified, each with its place or reason. With --json they are under "assist".
     """
     values = dict(locals())
     try:
@@ -65,7 +80,8 @@ def ask(
 
 def _ask(values: dict[str, Any]) -> None:
     # Imported here: loading OpenVINO takes a moment that --help need not wait for.
-    from kandong.cli.terminal import ProgressLine, stream_to_stdout
+    from kandong.cli.report_rows import mark_rows
+    from kandong.cli.terminal import ProgressLine, stream_to_stdout, without_controls
     from kandong.runtime.local import Kandong
 
     items, as_json = values["items"], values["as_json"]
@@ -82,14 +98,50 @@ def _ask(values: dict[str, Any]) -> None:
         if kandong.is_demo:
             line.clear()
             print(f"note: {DEMO_NOTICE}", file=sys.stderr)
-        events = kandong.stream(pictures, question, system=values["system"], **generation)
+        ready = None
+        if values["assist"]:
+            line.say("reading the picture")
+            ready = assisted(kandong.engine.config, pictures, question, values, generation)
+            events: Iterator[Event] = kandong.engine.generate(ready.request)
+        else:
+            events = kandong.stream(pictures, question, system=values["system"], **generation)
         answer = stream_to_stdout(events, line, quiet=bool(as_json))
+    checked = None if ready is None else ready.check(answer.text).to_dict()
     if as_json:
-        write_json(kandong.describe(answer))
-    elif answer.stopped_by is not None:
+        write_json(kandong.describe(answer) | ({} if checked is None else {"assist": checked}))
+        return
+    if checked is not None:
+        rows = [f"  verified: {checked['verified']}", *mark_rows(checked["marks"])]
+        write_out("".join(f"{without_controls(row)}\n" for row in rows))
+    if answer.stopped_by is not None:
         print(f"note: the answer ran away ({answer.stopped_by}) and was stopped.", file=sys.stderr)
     elif answer.finish_reason == "length":
         print("note: the answer reached --max-tokens and may be cut.", file=sys.stderr)
+
+
+def assisted(
+    config: ModelConfig, pictures: list[Picture], question: str, values: dict[str, Any], generation: dict[str, Any]
+) -> Assisted:
+    """Read the pictures and make the question ready to be answered by evidence. Errors: ``InputError``."""
+    from kandong.reading.reader import read_picture
+    from kandong.runtime.conversation import form_of
+    from kandong.tasks.assist import assist
+    from kandong.tasks.prompt_files import load_prompts
+    from kandong.vlm.pixels import PixelBudget
+    from kandong.vlm.prompt import Message, PicturePart, TextPart
+    from kandong.vlm.request import Request
+    from kandong.vlm.sampling import SamplingParameters
+
+    options = dict(generation)
+    budget = PixelBudget(options.pop("min_image_tokens"), options.pop("max_image_tokens"))
+    budget.resolve(config.pixels)
+    form = form_of(options)
+    user = Message("user", (*(PicturePart(i) for i in range(len(pictures))), TextPart(question)))
+    system = [Message("system", (TextPart(values["system"]),))] if values["system"] else []
+    sampling = SamplingParameters.from_options(options)
+    request = Request([*system, user], pictures, sampling=sampling, budget=budget, form=form)
+    readings = {i: read_picture(picture, i) for i, picture in enumerate(pictures)}
+    return assist(request, readings, config, prompts=load_prompts(values["prompts"]))
 
 
 def _form_options(values: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def create(
     folder: Folder = None,
     as_json: o.AsJson = False,
 ) -> None:
-    """Make a key and print it: this once, as only its sum is kept. A running service knows it at once."""
+    """Make a key and print it: this once, as only its sum is kept. A running service knows it within a second."""
     with _store(folder) as store:
         key, secret = store.create(
             name,
@@ -93,7 +93,7 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Name or id of the key.")],
     folder: Folder = None,
 ) -> None:
-    """Make a key useless, at once also in a running service."""
+    """Make a key useless, within a second also in a running service."""
     with _store(folder) as store:
         key = store.revoke(name)
     write_out(f"{key.name}: revoked\n")

@@ -25,6 +25,7 @@ from kandong.cli.read import read
 from kandong.cli.rules import rules
 from kandong.cli.selftest import selftest
 from kandong.cli.serve import serve
+from kandong.cli.tasks import describe, extract, sentiment
 from kandong.errors import KandongError
 
 EPILOG = (
@@ -45,6 +46,9 @@ app.command()(ask)
 app.command()(chat)
 app.command()(read)
 app.command()(moderate)
+app.command()(describe)
+app.command()(sentiment)
+app.command()(extract)
 app.command()(pull)
 app.command()(doctor)
 app.command()(selftest)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from kandong.cli import options as o
+from kandong.cli.judging import Asked, judge, print_each, words_of
 from kandong.cli.output import write_error, write_json, write_out
+from kandong.cli.tasks import Images, Out, Prompts, Text, TextFile, Together
 from kandong.errors import InputError, KandongError, PictureError
 
 if TYPE_CHECKING:
@@ -23,24 +25,15 @@ if TYPE_CHECKING:
 
 REVIEW_EXIT_CODE: Final = 10
 BLOCK_EXIT_CODE: Final = 11
-_MAX_TEXT_BYTES: Final = 4 << 20
 
 
 def moderate(
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[IMAGE...]", help="Picture files or folders; '-' reads one picture from stdin."),
-    ] = None,
-    text: Annotated[str | None, typer.Option("--text", "-t", help="The words of the post.")] = None,
-    text_file: Annotated[
-        Path | None, typer.Option("--text-file", metavar="FILE", help="A UTF-8 file with the words of the post.")
-    ] = None,
-    together: Annotated[bool, typer.Option("--together", help="All pictures are of one post.")] = False,
+    images: Images = None,
+    text: Text = None,
+    text_file: TextFile = None,
+    together: Together = False,
     packs: o.Packs = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Also write a table: .csv, .xlsx or .jsonl."),
-    ] = None,
+    out: Out = None,
     annotate: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +42,18 @@ def moderate(
             help="Write pictures with the boxes of their hits: a file for one, or a folder.",
         ),
     ] = None,
+    product: Annotated[
+        Path | None,
+        typer.Option(
+            "--product",
+            metavar="FILE",
+            help="JSON with what the shop says: price, list_price, gifts, specification, certificates.",
+        ),
+    ] = None,
+    model: o.Model = None,
+    prompts: Prompts = None,
+    precision: o.PrecisionOption = "auto",
+    threads: o.Threads = None,
     as_json: o.AsJson = False,
 ) -> None:
     """Judge posts by the rules: words, what pictures say, codes in them; needs no model.
@@ -57,11 +62,17 @@ def moderate(
     the verdict, each hit with its law, what must be shown and is not, and what was exempted and why. With --json: one
     object for each post, one a line, as soon as it is judged.
 
+    With --model the model also looks at the pictures: what it sees may add findings for review and takes none away.
+    With --product what the post says is compared with what the shop says.
+
     Exit code 0 if every post passes, 10 if one needs review, 11 if one is to be blocked, 3 if a picture could not be
     read and nothing is to be blocked.
     """
     try:
-        code = _moderate(images or [], _words(text, text_file), together, packs, out, annotate, as_json)
+        if model is not None or product is not None:
+            code = _with_tasks(dict(locals()))
+        else:
+            code = _moderate(images or [], words_of(text, text_file), together, packs, out, annotate, as_json)
     except KandongError as error:
         if as_json:
             write_json({"error": error.to_dict()})
@@ -120,6 +131,24 @@ def _moderate(
     return exit_code(suggestions, has_errors=has_errors)
 
 
+def _with_tasks(values: dict[str, Any]) -> int:
+    """Judge with the model, or against the shop's own facts; gives the exit code."""
+    if values["annotate"] is not None:
+        raise InputError("--annotate goes without --model and --product.", field="annotate")
+    loading = {"model": values["model"], "precision": values["precision"], "num_threads": values["threads"]}
+    names = ("text", "text_file", "product", "together", "out", "prompts", "packs")
+    asked = Asked(
+        images=values["images"] or [],
+        as_json=values["as_json"],
+        use_model=values["model"] is not None,
+        loading=loading,
+        **{name: values[name] for name in names},
+    )
+    done = print_each("moderate", asked, judge("moderate", asked))
+    suggestions = {post.report["result"]["suggestion"] for post in done if post.report is not None}
+    return exit_code(suggestions, has_errors=any(post.report is None for post in done))
+
+
 def exit_code(suggestions: set[str], *, has_errors: bool) -> int:
     """Choose the exit code of several verdicts: a block before a picture that failed before a review."""
     if "block" in suggestions:
@@ -138,23 +167,6 @@ def _judged(files: list[str], words: str | None, together: bool, book: RuleBook)
         yield moderate_together(words, files, book, stdin)
     else:
         yield from moderate_each(files, book, stdin)
-
-
-def _words(text: str | None, text_file: Path | None) -> str | None:
-    if text is not None and text_file is not None:
-        raise InputError("--text and --text-file are both given.", hint="Give one of them.", field="text")
-    if text_file is None:
-        if text is not None and not text.strip():
-            raise InputError("The text is empty.", hint="Leave --text out to judge pictures alone.", field="text")
-        return text
-    try:
-        if text_file.stat().st_size > _MAX_TEXT_BYTES:
-            raise InputError(f"{text_file} is larger than 4 MiB.", hint="Divide it.", field="text_file")
-        return text_file.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{text_file} is not UTF-8 text.", hint="Save it as UTF-8.", field="text_file") from None
-    except OSError:
-        raise InputError(f"{text_file} cannot be read.", hint="Check the name.", field="text_file") from None
 
 
 def _print(post: PostReport, *, is_many: bool) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kandong.cli import options as o
+from kandong.cli.judging import Asked, judge, print_each
 from kandong.cli.output import write_error, write_json, write_out
+from kandong.cli.tasks import Out, Prompts
 from kandong.errors import InputError, KandongError, PictureError
 
 if TYPE_CHECKING:
@@ -34,25 +36,59 @@ def read(
             "picture, a folder for several.",
         ),
     ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            help="fast: OCR alone. auto: the model reads uncertain lines and numbers once more. model: whole pictures.",
+        ),
+    ] = "fast",
+    model: o.Model = None,
+    prompts: Prompts = None,
+    precision: o.PrecisionOption = "auto",
+    threads: o.Threads = None,
+    out: Out = None,
     plain: Annotated[bool, typer.Option("--plain", help="Print only the text, without numbers and marks.")] = False,
     as_json: o.AsJson = False,
 ) -> None:
-    """Read every word in pictures, with places; QR and bar codes; needs no model.
+    """Read every word in pictures, with places; QR and bar codes; needs no model, unless --mode asks for it.
 
     Prints the lines in reading order: number, confidence, text; '?' marks a line that is not sure. Text that reads like
     an instruction to a model is marked. With --json: one object for each file, one a line, as soon as it is read, with
     boxes in pixels, characters, codes and corrections; a file that cannot be read gives an object with "error".
 
+    With --mode auto or model, '=' marks a line that the model reads alike and '!' one that it reads otherwise; both
+    readings are shown.
+
     Exit code 0 if all files were read, 3 if any could not be; the others are read all the same.
     """
     try:
-        num_failed = _read(images, annotate, plain=plain, as_json=as_json)
+        if mode == "fast" and out is None:
+            num_failed = _read(images, annotate, plain=plain, as_json=as_json)
+        else:
+            num_failed = _read_with_tasks(dict(locals()))
     except KandongError as error:
         if as_json:
             write_json({"error": error.to_dict()})
         raise
     if num_failed:
         raise typer.Exit(PictureError.exit_code)
+
+
+def _read_with_tasks(values: dict[str, Any]) -> int:
+    """Read with the model as the mode says, or into a table; gives the number of files that could not be read."""
+    if values["annotate"] is not None or values["plain"]:
+        raise InputError("--annotate and --plain go with --mode fast and without --out.", field="mode")
+    asked = Asked(
+        images=values["images"],
+        out=values["out"],
+        as_json=values["as_json"],
+        prompts=values["prompts"],
+        use_model=values["mode"] != "fast",
+        loading={"model": values["model"], "precision": values["precision"], "num_threads": values["threads"]},
+        options={"mode": values["mode"]},
+    )
+    return sum(post.report is None for post in print_each("read", asked, judge("read", asked)))
 
 
 def _read(images: list[str], annotate: str | None, *, plain: bool, as_json: bool) -> int:
@@ -128,9 +164,11 @@ def _annotate(result: FileReading, path: Path) -> None:
 
 def _table(reading: ImageReading) -> str:
     instructions = {mark.line_id for mark in reading.injection}
+    struck = {number.line_id: number.number.raw for number in reading.numbers if number.is_struck}
     rows = []
     for line in reading.lines:
         note = "  [reads like an instruction to a model]" if line.id in instructions else ""
+        note += f"  [struck through: {_clean(struck[line.id])}]" if line.id in struck else ""
         doubt = "?" if line.low_conf else " "
         rows.append(f"{line.id:>5}  {line.conf:.2f}{doubt} {_clean(line.text)}{note}")
     for number, code in enumerate(reading.codes, start=1):

@@ -54,4 +54,5 @@ def _quote(evidence: Evidence) -> str:
 
 def _place(evidence: Evidence) -> str:
     span = "" if evidence.span is None else "-".join(map(str, evidence.span))
-    return f"{evidence.line_id} {span}" if evidence.line_id else span
+    begin = f"{evidence.line_id} {span}" if evidence.line_id else span
+    return ", ".join([begin, *(f"{place.line_id} {place.span[0]}-{place.span[1]}" for place in evidence.continued)])

@@ -34,6 +34,7 @@ from kandong.reading.quads import (
     upright_boxes,
 )
 from kandong.reading.recogniser import RawLine
+from kandong.reading.second_look import look_again
 from kandong.reading.tiles import find_text
 
 # So many boxes are read at most, from the top: a bound on the time that one hostile picture takes.
@@ -76,7 +77,8 @@ def read_lines(rgb: Rgb, ocr: Ocr) -> PageLines:
         boxes = Boxes(boxes.quads[highest_first], boxes.is_weak[highest_first])
     boxes = join_pieces(boxes)
     read = _read_boxes(page, boxes, ocr)
-    found, crops = [line for line, _ in read], [crop for _, crop in read]
+    crops = [crop for _, crop in read]
+    found = look_again([line for line, _ in read], crops, ocr, is_text=_is_text)
     level = turn_back(_quads_of(found), page_angle(boxes.quads))
     found = [line for line in split_columns(found, crops, level) if _is_text(line)]
     ordered = [found[i] for i in reading_order(_quads_of(found))]

@@ -51,6 +51,8 @@ _FINDERS: Final[tuple[_Finder, ...]] = (
 )
 _LABEL_ONLY: Final = re.compile(r"[\s【\[（(]{0,2}(?P<label>[^\d:：]{2,8}?)[\s:：】\]）)]{0,3}")
 _ENDS_IN_WECHAT: Final = re.compile(r"(?:微信号?|(?<![A-Za-z])(?:vx|wx))[:：\s]{0,3}$", re.IGNORECASE)
+_ENDS_IN_QQ: Final = re.compile(r"(?:(?<![A-Za-z])QQ|扣扣|企鹅)(?:群|号|群号)?[:：\s]{0,3}$", re.IGNORECASE)
+_QQ_ONLY: Final = re.compile(r"\s{0,4}(?P<id>[1-9]\d{4,10})\s{0,4}")
 _ID_ONLY: Final = re.compile(r"\s{0,4}(?P<id>[A-Za-z][-_A-Za-z0-9]{5,19})\s{0,4}")
 _AMOUNT_ONLY: Final = re.compile(rf"\s{{0,4}}(?P<a>{ARABIC})\s{{0,4}}")
 
@@ -85,7 +87,8 @@ def find_numbers_in_lines(lines: Sequence[str]) -> list[list[FoundNumber]]:
     """Find the numbers of lines that stand below each other, a list for each line.
 
     A line that is a label alone (原价) tells what the price on the next line is, with or without a currency; a line
-    that ends in 微信： makes the next one, if it is an id alone, a WeChat id.
+    that ends in 微信： makes the next one, if it is an id alone, a WeChat id, and one that ends in QQ： makes digits
+    alone a QQ id, unless they are a telephone number.
     """
     found = []
     label: PriceKind | None = None
@@ -95,6 +98,9 @@ def find_numbers_in_lines(lines: Sequence[str]) -> list[list[FoundNumber]]:
         if not numbers and _ENDS_IN_WECHAT.search(before) and (match := _ID_ONLY.fullmatch(line)):
             start, end = match.span("id")
             numbers = [FoundNumber(match["id"], start, end, "wechat", match["id"])]
+        is_phone = any(number.kind == "phone" for number in numbers)
+        if not is_phone and _ENDS_IN_QQ.search(before) and (match := _QQ_ONLY.fullmatch(line)):
+            numbers = [FoundNumber(match["id"], *match.span("id"), "qq", match["id"])]
         before = line
         if label is not None:
             numbers = _labelled(line, numbers, label)

@@ -22,7 +22,7 @@ from kandong.reading.injection import find_instructions_in_lines
 from kandong.reading.lines import read_lines
 from kandong.reading.numbers import find_numbers_in_lines
 from kandong.reading.ocr import pipeline_digest_parts, shared_ocr
-from kandong.reading.quads import overlap_shares, part_of_quad, quad_size, upright_boxes
+from kandong.reading.quads import Rgb, crop_quad, overlap_shares, part_of_quad, quad_size, upright_boxes
 from kandong.reading.report import (
     Box,
     Character,
@@ -33,10 +33,11 @@ from kandong.reading.report import (
     ReadReport,
     TextLine,
 )
+from kandong.reading.strikes import is_struck
 from kandong.types import Picture
 
 # Raised by hand when the same pixels may give another result.
-PIPELINE_VERSION: Final = 1
+PIPELINE_VERSION: Final = 2
 # A line is marked when it is less sure than this as a whole, or in any one character.
 LOW_CONF: Final = 0.85
 LOW_CHARACTER_CONF: Final = 0.5
@@ -47,6 +48,10 @@ _KEPT_READINGS: Final = 128
 # Width of a glyph by the height of its line's box.
 _WIDE_GLYPH: Final = 0.85
 _NARROW_GLYPH: Final = 0.5
+# Half of the room in which a stroke through a single glyph is looked for, by the height of its line.
+_ONE_GLYPH: Final = 0.25
+# What a number is without its stroke; a struck 券后价 stays one.
+_REPLACED_BY_STROKE: Final = (None, "current", "from")
 
 _kept: OrderedDict[str, ImageReading] = OrderedDict()
 _kept_lock = threading.Lock()
@@ -99,20 +104,36 @@ def _read(picture: Picture) -> ImageReading:
         rotated_degrees=(360 - 90 * page.quarter_turns) % 360,
         lines=lines,
         codes=tuple(codes),
-        numbers=_placed_numbers(lines),
+        numbers=_placed_numbers(lines, found, picture.rgb),
         injection=tuple(InjectionMark(lines[number].id, pattern) for number, pattern in marks),
     )
 
 
-def _placed_numbers(lines: Sequence[TextLine]) -> tuple[PlacedNumber, ...]:
-    """Find the numbers of the lines, each with its line and the box around its characters."""
+def _placed_numbers(lines: Sequence[TextLine], found: Sequence[FoundLine], rgb: Rgb) -> tuple[PlacedNumber, ...]:
+    """Find the numbers of the lines, each with its line and the box around its characters; struck prices are marked."""
     placed = []
-    for line, numbers in zip(lines, find_numbers_in_lines([line.text for line in lines]), strict=True):
+    numbers_of = find_numbers_in_lines([line.text for line in lines])
+    for line, source, numbers in zip(lines, found, numbers_of, strict=True):
         for number in numbers:
             conf = line.conf_of(*number.span)
             verified_by = ("ocr",) if conf >= SURE_NUMBER_CONF else ()
-            placed.append(PlacedNumber(number, line.id, line.box_of(*number.span), conf, verified_by))
+            is_struck = number.kind == "price" and _is_struck(rgb, source, *number.span)
+            if is_struck and number.price_kind in _REPLACED_BY_STROKE:
+                number = replace(number, price_kind="original")
+            placed.append(PlacedNumber(number, line.id, line.box_of(*number.span), conf, verified_by, is_struck))
     return tuple(placed)
+
+
+def _is_struck(rgb: Rgb, line: FoundLine, start: int, end: int) -> bool:
+    """Look for a stroke through characters ``start`` to ``end`` of a line's text, which begins without spaces."""
+    if line.runs_down:
+        return False
+    raw = line.raw.text
+    before = len(raw) - len(raw.lstrip())
+    centers = [c.center for c in line.raw.characters[before + start : before + end]]
+    # From the middle of the first glyph to that of the last: there are gaps between, which only a stroke fills.
+    room = _ONE_GLYPH * min(quad_size(line.quad)) / max(quad_size(line.quad)) if len(centers) == 1 else 0.0
+    return is_struck(crop_quad(rgb, line.quad), centers[0] - room, centers[-1] + room)
 
 
 def _outside_codes(lines: Sequence[FoundLine], codes: Sequence[Code]) -> list[FoundLine]:

@@ -80,6 +80,7 @@ class PlacedNumber:
     """A number and where it stands: its line, the box around its characters, and the least sure of these.
 
     ``verified_by`` names what agrees on it: ("ocr",) where every character was read surely, else nothing yet.
+    ``is_struck``: a stroke runs through this price.
     """
 
     number: FoundNumber
@@ -87,6 +88,7 @@ class PlacedNumber:
     box: Box
     conf: float
     verified_by: tuple[str, ...]
+    is_struck: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def number_to_dict(placed: PlacedNumber) -> dict[str, Any]:
         "box": list(placed.box),
         "conf": placed.conf,
         "verified_by": list(placed.verified_by),
+        "is_struck": placed.is_struck,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from kandong.rules.arithmetic import PriceStatement, check_arithmetic
 from kandong.rules.instructions import is_instruction
+from kandong.rules.line_breaks import JoinedLines, joined_lines, place_of
 from kandong.rules.matcher import Found, SearchedText
 from kandong.rules.report import (
     AdVerdict,
@@ -29,6 +30,7 @@ from kandong.rules.verdict import Verdict, weigh
 
 _ENOUGH_WEIGHT = 2
 _OWN_WORDS = ("post_text",)
+_MAX_BROKEN_HAN = 6
 
 
 @dataclass
@@ -44,6 +46,39 @@ class _Line:
     line: TextLine
     searched: SearchedText
     is_instruction: bool
+    joined: JoinedLines | None = None
+
+    def find(self, rule: Rule, *, in_ads: bool) -> list[Found]:
+        """Find a rule's words; in joined lines only words that a line's end breaks, as the others are known."""
+        found = self.searched.find(rule, in_ads=in_ads, source=self.line.source)
+        return found if self.joined is None else [one for one in found if self._is_broken_word(rule, one)]
+
+    def _is_broken_word(self, rule: Rule, found: Found) -> bool:
+        """Tell a word broken by a line's end from the end of one clause and the begin of another.
+
+        No disguise, no mark and not many characters lie between, and nothing innocent shares any of them.
+        """
+        if self.joined is None or not self.joined.crosses(found.start, found.end) or found.is_disguised:
+            return False
+        is_short = sum("\u3400" <= character <= "\u9fff" for character in found.quote) <= _MAX_BROKEN_HAN
+        is_one_clause = not any(character in "，,、!！?？" for character in found.quote)
+        is_innocent = rule.negatives is not None and self.searched.meets(rule.negatives, found)
+        return is_short and is_one_clause and not is_innocent
+
+    def is_seen(self, found: Found, seen: dict[int, list[tuple[int, int]]]) -> bool:
+        """Tell whether a find over a line's end meets one of ``seen``; a find in one line is added to it instead."""
+        if self.joined is None:
+            seen.setdefault(id(self.line), []).append((found.start, found.end))
+            return False
+        return any(
+            place.span[0] < end and start < place.span[1]
+            for line, place in self.joined.parts(found.start, found.end)
+            for start, end in seen.get(id(line), ())
+        )
+
+    def evidence_of(self, start: int, end: int) -> Evidence:
+        """Give a place of the text as evidence."""
+        return evidence_of(self.line, start, end) if self.joined is None else self.joined.evidence_of(start, end)
 
 
 def judge(
@@ -65,9 +100,10 @@ def judge(
         if line.text.strip()
     ]
     is_ad = _advertises(searched, rules)
+    joined = _joined(searched)
     findings = _Findings()
     for rule in rules.rules:
-        _apply(rule, searched, is_ad.value, findings)
+        _apply(rule, [*searched, *joined], is_ad.value, findings)
     arithmetic = check_arithmetic(statements, rules.find("PRC19"))
     verdict: Verdict = weigh(findings.hits, findings.missing, findings.proofs, findings.exempted, arithmetic)
     unchecked = [what for pack in rules.packs for what in pack.unchecked_in_text]
@@ -94,6 +130,20 @@ def judge(
     )
 
 
+def _joined(lines: Sequence[_Line]) -> list[_Line]:
+    """Put lines together that go on in the next one; they speak to a model if any of them does."""
+    suspected = {id(one.line) for one in lines if one.is_instruction}
+    return [
+        _Line(
+            TextLine(joined.text, joined.lines[0].source, joined.lines[0].image_index),
+            SearchedText(joined.text),
+            any(id(line) in suspected for line in joined.lines),
+            joined,
+        )
+        for joined in joined_lines([one.line for one in lines])
+    ]
+
+
 def _advertises(lines: Sequence[_Line], rules: RuleBook) -> AdVerdict:
     present = [signal for signal in rules.signals if any(one.searched.has(signal.words) for one in lines)]
     is_ad = sum(signal.weight for signal in present) >= _ENOUGH_WEIGHT
@@ -102,13 +152,16 @@ def _advertises(lines: Sequence[_Line], rules: RuleBook) -> AdVerdict:
 
 def _apply(rule: Rule, lines: Sequence[_Line], is_ad: bool, findings: _Findings) -> None:
     triggers: list[tuple[_Line, Found]] = []
+    seen: dict[int, list[tuple[int, int]]] = {}  # by line: what was found in it alone is not found again over its end
     for one in lines:
-        for found in one.searched.find(rule, in_ads=is_ad, source=one.line.source):
+        for found in one.find(rule, in_ads=is_ad):
+            if one.is_seen(found, seen):
+                continue
             if found.match.needs is not None and not any(other.searched.has(found.match.needs) for other in lines):
                 continue
             if not one.is_instruction and _exempt(rule, one, found, findings):
                 continue
-            evidence = evidence_of(one.line, found.start, found.end)
+            evidence = one.evidence_of(found.start, found.end)
             if found.match.outcome is Outcome.HIT:
                 findings.hits.append(_hit(rule, found, evidence, is_ad))
             elif found.match.outcome is Outcome.PROOF:
@@ -121,7 +174,7 @@ def _apply(rule: Rule, lines: Sequence[_Line], is_ad: bool, findings: _Findings)
 def _exempt(rule: Rule, one: _Line, found: Found, findings: _Findings) -> bool:
     for exemption in rule.exemptions:
         if one.searched.is_exempt(exemption, found):
-            evidence = evidence_of(one.line, found.start, found.end)
+            evidence = one.evidence_of(found.start, found.end)
             basis = f"{exemption.basis}：{exemption.title}"
             findings.exempted.append(
                 Exempted(rule.id, found.term, exemption.id, basis, str(exemption.certainty), evidence)
@@ -141,7 +194,7 @@ def _check_notice(rule: Rule, triggers: list[tuple[_Line, Found]], lines: Sequen
         if first is None:
             continue
         one, found = first
-        evidence = evidence_of(one.line, found.start, found.end)
+        evidence = one.evidence_of(found.start, found.end)
         showing = [o for o in lines if not o.is_instruction and (o.line.source in _OWN_WORDS or not is_own)]
         missing = tuple(r.name for r in rule.notice.requirements if not _is_shown(r, showing))
         if missing:
@@ -169,7 +222,8 @@ def _is_shown(requirement: Requirement, lines: Sequence[_Line]) -> bool:
 
 def _hit(rule: Rule, found: Found, evidence: Evidence, is_ad: bool) -> Hit:
     suggest = found.match.suggest
-    if rule.ads_only and not is_ad and suggest is Suggestion.BLOCK:
+    # That a line goes on in the next one is likely, not sure: a person decides.
+    if suggest is Suggestion.BLOCK and ((rule.ads_only and not is_ad) or evidence.continued):
         suggest = Suggestion.REVIEW
     return Hit(
         rule_id=rule.id,
@@ -199,9 +253,5 @@ def _proof(
 
 def evidence_of(line: TextLine, start: int, end: int) -> Evidence:
     """Give a place of a line as evidence, with the box of its characters where they are known."""
-    box = line.box
-    if line.character_boxes is not None and len(line.character_boxes) == len(line.text):
-        boxes = line.character_boxes[start:end]
-        box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-    quote = line.text[start:end]
-    return Evidence(line.source, line.image_index, line.line_id, (start, end), quote, box, line.conf)
+    place = place_of(line, start, end)
+    return Evidence(line.source, line.image_index, line.line_id, (start, end), place.quote, place.box, line.conf)

@@ -109,6 +109,13 @@ class SearchedText:
         return rule.negatives is not None and self._is_inside(rule.negatives, found)
 
     def _is_inside(self, pattern: Pattern, found: Found) -> bool:
+        return any(start <= found.start and found.end <= end for start, end in self._spans_near(pattern, found))
+
+    def meets(self, pattern: Pattern, found: Found) -> bool:
+        """Tell whether a pattern shares characters with a find, in the sentence where this begins."""
+        return any(start < found.end and found.start < end for start, end in self._spans_near(pattern, found))
+
+    def _spans_near(self, pattern: Pattern, found: Found) -> list[tuple[int, int]]:
         index = self._sentence_index(found.start)
         key = (index, pattern.source)
         if key not in self._spans:
@@ -116,7 +123,7 @@ class SearchedText:
             offset = self._sentences[index][0]
             spans = (view.original_span(first, last) for first, last in pattern.spans(view))
             self._spans[key] = [(start + offset, end + offset) for start, end in spans]
-        return any(start <= found.start and found.end <= end for start, end in self._spans[key])
+        return self._spans[key]
 
     def _is_in_sentence(self, pattern: Pattern, position: int) -> bool:
         key = (self._sentence_index(position), pattern.source)

@@ -34,8 +34,22 @@ class TextLine:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Characters of one line; ``span`` counts them in the line's text as it was given."""
+
+    line_id: str | None
+    span: tuple[int, int]
+    quote: str
+    box: Box | None
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """Where something was found. ``span`` counts characters of the line's text as it was given."""
+    """Where something was found. ``span`` counts characters of the line's text as it was given.
+
+    A word that a line's end breaks has ``line_id``, ``span`` and ``box`` of its beginning, the whole ``quote``, and in
+    ``continued`` the places where it goes on.
+    """
 
     source: Source
     image_index: int | None
@@ -44,6 +58,7 @@ class Evidence:
     quote: str
     box: Box | None
     conf: float | None
+    continued: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ formats. Thread-safe.
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -22,6 +25,7 @@ from kandong.errors import (
     PictureLimitError,
     QueueFullError,
 )
+from kandong.reading.picture_files.signatures import declared_size_px, detect_format
 from kandong.runtime.piped_child import PipedChild
 from kandong.types import Picture
 
@@ -32,6 +36,8 @@ _KINDS: Final[dict[str, type[PictureError]]] = {
 _SAVE_ANEW: Final = "Save it anew in a picture program and send that."
 _SMALLER: Final = "Make the picture smaller and send it again."
 _MAX_HEADER_BYTES: Final = 16_384
+_QUICK_DEATH_S: Final = 1.0
+_LARGE_PIXELS: Final = 16_000_000  # they take up to 18 bytes each while they are decoded: one at a time
 _Side = Annotated[int, msgspec.Meta(ge=1, le=30_000)]
 _Name = Annotated[str, msgspec.Meta(max_length=40)]
 
@@ -57,12 +63,16 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class DecoderOptions:
-    """Bounds. ``wall_s`` is for one picture, ``queue_s`` for waiting until a process is free."""
+    """Bounds. ``wall_s`` is for one picture, ``queue_s`` for waiting until a process is free.
+
+    ``start_s`` is for a new process to begin, which takes 0.3 s, and many seconds on a machine with no time to spare.
+    """
 
     num_children: int = 2
     recycle_after: int = 200
     wall_s: float = 10.0
     queue_s: float = 30.0
+    start_s: float = 60.0
     max_bytes: int = MAX_FILE_BYTES
     module: str = "kandong.runtime.decoding_child"
 
@@ -74,10 +84,12 @@ class SafeDecoder:
         """Nothing is started before the first picture."""
         self._options = options or DecoderOptions()
         self._children = [
-            PipedChild(self._options.module, self._options.recycle_after) for _ in range(self._options.num_children)
+            PipedChild(self._options.module, self._options.recycle_after, self._options.start_s)
+            for _ in range(self._options.num_children)
         ]
         self._idle = list(self._children)
         self._free = threading.Semaphore(len(self._idle))
+        self._large = threading.Semaphore(1)
         self._lock = threading.Lock()
 
     def decode(self, data: bytes, *, field: str = "picture") -> Picture:
@@ -89,26 +101,53 @@ class SafeDecoder:
         if len(data) > self._options.max_bytes:
             message = f"the file has {len(data)} bytes; at most {self._options.max_bytes} are allowed"
             raise PictureLimitError(message, hint=_SMALLER, field=field)
-        if not self._free.acquire(timeout=self._options.queue_s):
-            raise QueueFullError("Too many pictures wait to be decoded.", hint="Try again in a moment.")
+        with self._turn(*([self._large] if _is_large(data) else []), self._free):
+            return self._decode(data, field)
+
+    def _decode(self, data: bytes, field: str) -> Picture:
         with self._lock:
             child = self._idle.pop()  # the one used last: the other may never be needed
         try:
-            frames = child.call([data], self._options.wall_s)
+            frames = self._call(child, data)
         except DeadlineExceededError:
-            raise PictureLimitError("the picture takes too long to decode", hint=_SAVE_ANEW, field=field) from None
+            hint = "Make it smaller, or try again when the machine has less to do."
+            raise PictureLimitError("the picture takes too long to decode", hint=hint, field=field) from None
         except EngineLostError:
             message = "the picture cannot be decoded within the limits on time and memory"
             raise PictureDamagedError(message, hint=_SAVE_ANEW, field=field) from None
         finally:
             with self._lock:
                 self._idle.append(child)
-            self._free.release()
         result = _result_of(frames)
         if isinstance(result, PictureError):
             result.field = field
             raise result
         return result
+
+    @contextmanager
+    def _turn(self, *locks: threading.Semaphore) -> Iterator[None]:
+        """Wait until these are free. Errors: ``QueueFullError``."""
+        until = time.monotonic() + self._options.queue_s
+        held: list[threading.Semaphore] = []
+        try:
+            for lock in locks:
+                if not lock.acquire(timeout=max(0.0, until - time.monotonic())):
+                    raise QueueFullError("Too many pictures wait to be decoded.", hint="Try again in a moment.")
+                held.append(lock)
+            yield
+        finally:
+            for lock in held:
+                lock.release()
+
+    def _call(self, child: PipedChild, data: bytes) -> list[bytes]:
+        started = time.monotonic()
+        try:
+            return child.call([data], self._options.wall_s)
+        except EngineLostError:
+            if time.monotonic() - started > _QUICK_DEATH_S:
+                raise
+        # It may have been dead before, ended by the system for want of memory: then the picture is not to blame.
+        return child.call([data], self._options.wall_s)
 
     def process_ids(self) -> list[int]:
         """Give the processes that there are now."""
@@ -124,6 +163,15 @@ class SafeDecoder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_large(data: bytes) -> bool:
+    """Whether a file says that it has many pixels, or does not say; what it says is only believed for taking turns."""
+    try:
+        size_px = declared_size_px(data, detect_format(data))
+    except PictureError:
+        return False
+    return size_px is None or size_px[0] * size_px[1] > _LARGE_PIXELS
 
 
 def _result_of(frames: list[bytes]) -> Picture | PictureError:

@@ -27,10 +27,14 @@ _LENGTH = struct.Struct("<Q")
 class PipedChild:
     """Runs ``python -m module`` when first called, and again after it has died. Thread-safe; callers wait in line."""
 
-    def __init__(self, module: str, max_calls: int | None = None) -> None:
-        """``max_calls``: after so many calls a new process takes over, so that nothing piles up in one."""
+    def __init__(self, module: str, max_calls: int | None = None, start_within_s: float | None = None) -> None:
+        """``max_calls``: after so many calls a new process takes over, so that nothing piles up in one.
+
+        With ``start_within_s`` a new process has that long to begin, before the time of its first call counts.
+        """
         self._command = (sys.executable, "-m", module)
         self._max_calls = max_calls
+        self._start_within_s = start_within_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._num_calls = 0
@@ -45,25 +49,27 @@ class PipedChild:
         with self._lock:
             process = self._running()
             self._num_calls += 1
-            is_late = threading.Event()
-            timer = threading.Timer(within_s, _end, (process, is_late))
-            timer.daemon = True
-            timer.start()
-            try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                write_frames(process.stdin, frames)
-                answer = read_frames(process.stdout)
-            except (OSError, EOFError, ValueError):
-                self._stop()
-                if is_late.is_set():
-                    raise DeadlineExceededError(
-                        f"This took longer than {within_s:g} s.", hint="Try a smaller picture."
-                    ) from None
-                raise EngineLostError("The process that does this has died.", hint="Try again.") from None
-            finally:
-                timer.cancel()
-            return answer
+            return self._exchange(process, frames, within_s)
+
+    def _exchange(self, process: subprocess.Popen[bytes], frames: Sequence[Frame], within_s: float) -> list[bytes]:
+        is_late = threading.Event()
+        timer = threading.Timer(within_s, _end, (process, is_late))
+        timer.daemon = True
+        timer.start()
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            write_frames(process.stdin, frames)
+            return read_frames(process.stdout)
+        except (OSError, EOFError, ValueError):
+            self._stop()
+            if is_late.is_set():
+                raise DeadlineExceededError(
+                    f"This took longer than {within_s:g} s.", hint="Try a smaller picture."
+                ) from None
+            raise EngineLostError("The process that does this has died.", hint="Try again.") from None
+        finally:
+            timer.cancel()
 
     @property
     def process_id(self) -> int | None:
@@ -87,6 +93,8 @@ class PipedChild:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True, bufsize=0
             )
+            if self._start_within_s is not None:
+                self._exchange(self._process, [], self._start_within_s)
         return self._process
 
     def _stop(self) -> None:
@@ -143,7 +151,8 @@ def _read_exactly(pipe: IO[bytes], num_bytes: int) -> bytes:
 def serve_calls(answer: Callable[[list[bytes]], Sequence[Frame]]) -> None:
     """Answer calls in this process until the parent's end of the pipe is closed.
 
-    What anything prints goes to stderr, so that it cannot get between the frames.
+    What anything prints goes to stderr, so that it cannot get between the frames. A call without frames only asks
+    whether this process has begun.
     """
     incoming = os.fdopen(os.dup(0), "rb", buffering=0)
     outgoing = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -151,6 +160,6 @@ def serve_calls(answer: Callable[[list[bytes]], Sequence[Frame]]) -> None:
     while True:
         try:
             frames = read_frames(incoming)
-            write_frames(outgoing, answer(frames))
+            write_frames(outgoing, answer(frames) if frames else [])
         except (EOFError, BrokenPipeError):
             return

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kandong.errors import EngineUnavailableError, QueueFullError, RateLimitError
@@ -106,17 +105,11 @@ class Admission:
                 self._work.remove(work)
             raise
 
-    @contextmanager
-    def long_request(self) -> Iterator[None]:
-        """Hold one of the threads that long requests may have. Errors: ``QueueFullError``."""
-        release = self.take_thread()
-        try:
-            yield
-        finally:
-            release()
-
     def take_thread(self) -> Callable[[], None]:
-        """As ``long_request``; gives the function that gives the thread back, however often it is called."""
+        """Hold one of the threads that long requests may have; gives the function that gives it back, once.
+
+        Errors: ``QueueFullError``.
+        """
         with self._lock:
             if self._num_long >= self._limits.max_long_requests:
                 raise QueueFullError(

@@ -14,7 +14,9 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
+from kandong.errors import RequestTimeoutError
 from kandong.server import (
+    archive_routes,
     conversation_routes,
     document_routes,
     file_routes,
@@ -22,6 +24,7 @@ from kandong.server import (
     openai_routes,
     ops,
     page_routes,
+    report_routes,
 )
 from kandong.server.bodies import decode_body, decode_query
 from kandong.server.error_replies import handle_errors
@@ -43,7 +46,9 @@ def all_routes() -> Routes:
     routes = Routes()
     for module in (
         ops,
+        archive_routes,
         openai_routes,
+        report_routes,
         conversation_routes,
         file_routes,
         model_routes,
@@ -152,7 +157,8 @@ def _handle(route: Route, variables: dict[str, Any]) -> Any:
         READERS.end(connection)
         return route.handler(**variables)
     data = request.get_data(cache=False)
-    READERS.end(connection)
+    if READERS.end(connection):  # what came is then given as if it were all
+        raise RequestTimeoutError("The request's body did not come in time.", hint="Send it faster, or less of it.")
     g.body_sha256 = hashlib.sha256(data).hexdigest()
     return route.handler(decode_body(data, route.takes), **variables)
 

@@ -20,13 +20,17 @@ Title = Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
 
 
 class ConversationSettings(msgspec.Struct, frozen=True):
-    """How answers of a conversation are made; ``null`` or absent: the default."""
+    """How answers of a conversation are made; ``null`` or absent: the default.
+
+    ``assist`` (by default on): what was read in pictures goes beside them, and answers are checked against it.
+    """
 
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=262_144)] | None = None
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     max_image_tokens: Annotated[int, msgspec.Meta(ge=4, le=16_384)] | None = None
     min_rounds: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
     system: Annotated[str, msgspec.Meta(max_length=MAX_SYSTEM_CHARS)] | None = None
+    assist: bool | None = None
 
 
 class ShownFile(msgspec.Struct, frozen=True):

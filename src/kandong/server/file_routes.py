@@ -5,18 +5,26 @@ Owns: these addresses. Must not know: how pictures are decoded and kept.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import msgspec
 from flask import Response, send_file
 
-from kandong.errors import KandongError, NotFoundError
+from kandong.errors import KandongError, NotFoundError, QueueFullError
 from kandong.server.routes import Routes
 from kandong.server.services import caller, query, services
-from kandong.server.upload_form import read_upload
+from kandong.server.upload_form import UploadForm, read_upload
 from kandong.store.files import MAX_PAGE, PURPOSES, StoredFile
+from kandong.tasks.prompt_files import load_prompts
+from kandong.types import Picture
 from kandong.vlm.pixels import PixelBudget, plan_grid
 
+# A picture of 20 MB may have 120 MB of pixels, and as much again while it is encoded.
+_UNPACKED_AT_ONCE = threading.BoundedSemaphore(3)
+_TURN_WITHIN_S = 30.0
 _CACHE = "private, max-age=31536000, immutable"  # what is behind an id never changes
 
 
@@ -78,6 +86,40 @@ def _num_tokens(file: StoredFile) -> int | None:
     return rows * columns // pixels.merge_size**2
 
 
+def _warm(file: StoredFile, picture: Picture, how: str) -> None:
+    parts = services()
+    is_assisted = how == "assist"
+    if is_assisted:
+        parts.readings.begin(picture)
+    if how != "0":
+        system = load_prompts()["system"].text if is_assisted and not parts.host.is_demo else ""
+        parts.warmings.start(caller().owner, file.id, picture, system=system)
+
+
+@contextmanager
+def _turn_to_unpack() -> Iterator[None]:
+    """Wait for a turn. Errors: ``QueueFullError``."""
+    if not _UNPACKED_AT_ONCE.acquire(timeout=_TURN_WITHIN_S):
+        raise QueueFullError("Too many pictures are being uploaded.", hint="Try again in a moment.", retry_after_s=5)
+    try:
+        yield
+    finally:
+        _UNPACKED_AT_ONCE.release()
+
+
+def _take(form: UploadForm) -> FileObject:
+    picture = services().decoder.decode(form.data, field="file")
+    file = services().files.add(
+        caller().owner,
+        picture,
+        filename=form.filename,
+        num_bytes=len(form.data),
+        purpose=form.fields.get("purpose", "vision"),
+    )
+    _warm(file, picture, query("warm", "1"))
+    return file_object(file)
+
+
 def add_routes(routes: Routes) -> None:
     """Declare them."""
     _add_collection(routes)
@@ -97,21 +139,18 @@ def _add_collection(routes: Routes) -> None:
             ("purpose", Literal[PURPOSES], "what it is for; vision if not given"),
         ),
         errors=(400, 413, 415, 503, 507),
-        query=(("warm", Literal["0", "1"], "0: the model does not begin to look at it"),),
+        query=(
+            (
+                "warm",
+                Literal["0", "1", "assist"],
+                "0: the model does not begin to look at it; assist: as for a conversation, and its words are read too",
+            ),
+        ),
     )
     def upload() -> FileObject:
         form = read_upload(services().settings.max_upload_bytes)
-        picture = services().decoder.decode(form.data, field="file")
-        file = services().files.add(
-            caller().owner,
-            picture,
-            filename=form.filename,
-            num_bytes=len(form.data),
-            purpose=form.fields.get("purpose", "vision"),
-        )
-        if query("warm", "1") == "1":
-            services().warmings.start(caller().owner, file.id, picture)
-        return file_object(file)
+        with _turn_to_unpack():
+            return _take(form)
 
     @routes.add(
         "GET",

@@ -159,6 +159,9 @@ class Generations:
 
     def _run(self, writing: _Writing) -> None:
         try:
+            if num_pictures := sum(len(message.files) for message in writing.asked.messages):
+                reading = Progress("vision", 0, num_pictures)
+                writing.live.set_stage("progress", _progress(reading, num_pictures) | {"stage": "reading"})
             prepared = self._prepare(writing.asked, self._load)
             writing.num_pictures = len(prepared.request.pictures)
             handle = self._engine.submit(prepared.request, client=writing.asked.owner)

@@ -119,7 +119,7 @@ class _Parent(Arbiter):  # type: ignore[misc]
 
     def signal(self, sig: int, frame: Any) -> None:
         """Note a signal; the second one to stop ends all at once."""
-        if sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        if sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
             self._num_signals += 1
             if self._num_signals > 1:
                 for process_id in self.WORKERS:
@@ -130,6 +130,13 @@ class _Parent(Arbiter):  # type: ignore[misc]
     def handle_int(self) -> None:
         """As SIGTERM: the first Ctrl-C lets running answers end."""
         raise StopIteration
+
+    handle_hup = handle_int  # the terminal is gone
+
+    def _ignore(self) -> None:
+        """There is one worker, which writes alone: gunicorn's signals for more, fewer or newer ones do nothing."""
+
+    handle_ttin = handle_ttou = handle_usr1 = handle_usr2 = handle_winch = _ignore
 
 
 class _Application(BaseApplication):  # type: ignore[misc]

@@ -6,7 +6,6 @@ followed, so nothing can be exchanged between looking and opening. Must not know
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from pathlib import Path
@@ -66,16 +65,19 @@ def _steps(folder: Path, path: str) -> list[str]:
     return steps
 
 
-def _read_open(file: int, max_bytes: int) -> bytes:
-    with os.fdopen(file, "rb") as opened:
-        status = os.fstat(opened.fileno())
+def _read_open(descriptor: int, max_bytes: int) -> bytes:
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _missing()
         if status.st_size > max_bytes:
             raise PictureLimitError(f"The picture's file has more than {max_bytes} bytes.", hint="Make it smaller.")
-        with contextlib.suppress(OSError):
-            return opened.read(max_bytes)
-    raise _missing()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(max_bytes)
+    except OSError:
+        raise _missing() from None
+    finally:
+        os.close(descriptor)
 
 
 def _read_by_name(folder: Path, steps: list[str], max_bytes: int) -> bytes:

@@ -31,7 +31,7 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     described = [route for route in routes if "<page:" not in route.path and route.path != "/"]
     types = [t for route in described for t in (route.takes, route.gives) if t is not None and t not in _PLAIN]
     types.append(ErrorReply)
-    schemas, components = msgspec.json.schema_components(types, ref_template=_TEMPLATE)
+    schemas, components = msgspec.json.schema_components(types, schema_hook=_schema_of_other, ref_template=_TEMPLATE)
     schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in described:
@@ -51,6 +51,13 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "`kandong keys create`"}},
         },
     }
+
+
+def _schema_of_other(kind: type) -> dict[str, Any]:
+    """Describe what may be any JSON value. Errors: ``NotImplementedError`` for what is no JSON at all."""
+    if kind is object:
+        return {"description": "Any JSON value."}  # an empty schema counts as none
+    raise NotImplementedError
 
 
 def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:

@@ -6,8 +6,11 @@ Owns: their order and where their files lie. Must not know: routes, sockets.
 from __future__ import annotations
 
 from kandong.runtime.decoder import MAX_FILE_BYTES, DecoderOptions, SafeDecoder
+from kandong.runtime.reading_child import ReadingChild
 from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
+from kandong.server.archive import Archives
+from kandong.server.assisting import Assistant
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -31,8 +34,8 @@ from kandong.store.readings import KeptReadings
 MEDIA_FOLDER = "media"
 
 
-def open_services(settings: Settings, host: SupervisedEngine) -> Services:
-    """Open database and stores around an engine. Errors: ``StorageError``."""
+def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingChild | None = None) -> Services:
+    """Open database and stores around an engine; ``reading`` is a process to share. Errors: ``StorageError``."""
     database = Database(data_folder(settings) / DATABASE_FILE)
     files = Files(database, MediaFolder(data_folder(settings) / MEDIA_FOLDER, database, settings.max_media_bytes))
     IdempotentAnswers(database).forget_unfinished()
@@ -47,6 +50,8 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
     engine = AdmittedEngine(host, admission)
     stored = StoredGenerations(database)
     stored.interrupt_all()  # what an earlier life of the service did not end
+    readings = Readings(KeptReadings(database), reading)
+    assistant = Assistant(readings, host)
     generations = Generations(
         stored,
         messages,
@@ -54,7 +59,9 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
         engine,
         max_running=settings.web_threads,
         is_draining=lambda: admission.is_draining,
+        prepare=assistant.prepare,
     )
+    decoder = SafeDecoder(DecoderOptions(max_bytes=MAX_FILE_BYTES))  # uploads have their own, smaller cap
     return Services(
         settings=settings,
         database=database,
@@ -62,16 +69,18 @@ def open_services(settings: Settings, host: SupervisedEngine) -> Services:
         host=host,
         admission=admission,
         files=files,
-        decoder=SafeDecoder(DecoderOptions(max_bytes=min(settings.max_upload_bytes, MAX_FILE_BYTES))),
+        decoder=decoder,
         warmings=Warmings(engine),
         conversations=conversations,
         messages=messages,
         generations=generations,
+        archives=Archives(conversations, messages, files, decoder),
         housekeeping=Housekeeping(conversations, files, generations).start(),
         keys=keys,
         rates=RateLimits(),
         audit=AuditLog(database, settings.audit_days),
-        readings=Readings(KeptReadings(database)),
+        readings=readings,
+        assistant=assistant,
         pulls=Pulls(host),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,7 +31,7 @@ class PullState(msgspec.Struct, frozen=True):
     done_bytes: int = 0
     total_bytes: int = 0
     bytes_per_s: float = 0.0
-    error: dict[str, object] | None = None
+    error: dict[str, Any] | None = None
 
 
 class _Watcher(pulling.Watcher):

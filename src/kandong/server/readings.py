@@ -23,6 +23,7 @@ from kandong.types import Picture
 
 _KEPT_IN_MEMORY = 128
 MAX_WAITING = 64
+_MAX_AHEAD = 8
 _PREDICTED_S = 1
 
 
@@ -30,8 +31,9 @@ class Readings:
     """Thread-safe."""
 
     def __init__(self, kept: KeptReadings, child: ReadingChild | None = None) -> None:
-        """``child`` does the reading; it starts with the first picture that nobody has read before."""
+        """``child`` does the reading, and is then its giver's to close; its process starts with the first picture."""
         self._kept = kept
+        self._is_mine = child is None
         self._child = child or ReadingChild()
         self._pipeline = pipeline_digest()
         self._lock = threading.Lock()
@@ -64,9 +66,22 @@ class Readings:
             return waiting_for.result(timeout=MAX_WAITING * WITHIN_S)
         return self._find_or_read(picture, mine)
 
+    def begin(self, picture: Picture) -> None:
+        """Read a picture that will probably be asked about; whoever asks meanwhile waits for this one.
+
+        With much to do it is left out, and no failure is told: who asks hears it.
+        """
+        if len(self._under_way) <= _MAX_AHEAD:
+            threading.Thread(target=self._try, args=(picture,), name="reading-ahead", daemon=True).start()
+
+    def _try(self, picture: Picture) -> None:
+        with contextlib.suppress(KandongError):
+            self.read(picture)
+
     def close(self) -> None:
         """End the reading process. Idempotent."""
-        self._child.close()
+        if self._is_mine:
+            self._child.close()
 
     def _find_or_read(self, picture: Picture, mine: Future[ImageReading]) -> ImageReading:
         try:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
@@ -48,6 +49,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip.is_site_local:
+            return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_private or ip.is_unspecified)
 
 
@@ -55,6 +58,12 @@ def resolve(host: str, port: int) -> Sequence[str]:
     """Ask the system for the addresses of a name. Errors: ``OSError``, ``UnicodeError``."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read whom to trust, once: it takes a tenth of a second."""
+    return ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -92,9 +101,8 @@ class RemotePictures:
 
     def _get(self, url: str, backend: _Backend) -> tuple[int, str, bytes]:
         self._check(url)
-        context = ssl.create_default_context()
         with (
-            httpcore.ConnectionPool(ssl_context=context, network_backend=backend, max_connections=1) as pool,
+            httpcore.ConnectionPool(ssl_context=_certificates(), network_backend=backend, max_connections=1) as pool,
             pool.stream("GET", url.partition("#")[0], headers=_HEADERS) as response,
         ):
             headers = {name.lower(): value for name, value in response.headers}

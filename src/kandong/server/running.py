@@ -16,6 +16,7 @@ from kandong.server.opening import close_services, open_services
 from kandong.settings import Settings
 
 _SAY_EVERY_S = 0.1
+_LOOK_EVERY_S = 2.0
 
 
 def engine_options(settings: Settings) -> SupervisorOptions:
@@ -48,7 +49,7 @@ class Service:
             raise
         self.app = create_app(self.services)
         self._is_closed = False
-        threading.Thread(target=self._tell_states, name="engine-states", daemon=True).start()
+        threading.Thread(target=self._watch_engine, name="engine-states", daemon=True).start()
 
     def drain(self) -> None:
         """Refuse new work, and let what is under way end for up to ``drain_s``; then end the engine."""
@@ -65,12 +66,14 @@ class Service:
         self.engine.stop()
         close_services(self.services)
 
-    def _tell_states(self) -> None:
-        """Say what becomes of the engine, once for each change."""
-        said = ""
+    def _watch_engine(self) -> None:
+        """Say what becomes of the engine, once for each change; start it once `kandong pull` has brought weights."""
+        said, looked = "", time.monotonic()
         while not self._is_closed:
-            told = self._state_in_words()
-            if told != said:
+            if self.engine.state == "missing" and time.monotonic() - looked > _LOOK_EVERY_S:
+                looked = time.monotonic()
+                self.engine.start()
+            if (told := self._state_in_words()) != said:
                 said = told
                 self._say(told)
             time.sleep(_SAY_EVERY_S)

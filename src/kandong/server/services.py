@@ -14,6 +14,8 @@ from flask import current_app, g
 from kandong.runtime.decoder import SafeDecoder
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
+from kandong.server.archive import Archives
+from kandong.server.assisting import Assistant
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -31,6 +33,7 @@ from kandong.store.database import Database
 from kandong.store.files import Files
 from kandong.store.keys import KeyStore
 from kandong.store.messages import Messages
+from kandong.tasks.report_cache import MemoryReports, ReportCache
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
 
@@ -74,9 +77,12 @@ class Services:
     conversations: Conversations
     messages: Messages
     generations: Generations
+    archives: Archives
     housekeeping: Housekeeping
     readings: Readings
+    assistant: Assistant
     pulls: Pulls
+    reports: ReportCache = field(default_factory=MemoryReports)
     page: PageFiles = field(default_factory=PageFiles)
     requests: RequestMetrics = field(default_factory=RequestMetrics)
     started_s: float = field(default_factory=time.time)

@@ -17,7 +17,7 @@ from kandong.errors import KandongError
 from kandong.runtime.handle import Handle
 from kandong.types import Picture
 from kandong.vlm.pixels import PixelBudget
-from kandong.vlm.prompt import Message, PicturePart
+from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Deadlines, Priority, Request
 
 if TYPE_CHECKING:
@@ -37,10 +37,14 @@ class Warmings:
         self._lock = threading.Lock()
         self._handles: OrderedDict[tuple[str, str], Handle] = OrderedDict()
 
-    def start(self, owner: str, file_id: str, picture: Picture) -> bool:
-        """Begin to look at a picture; the oldest of too many stop. Gives whether it was begun."""
-        message = Message("user", (PicturePart(0),))
-        request = Request([message], [picture], budget=PixelBudget(), prefill_only=True, deadlines=_DEADLINES)
+    def start(self, owner: str, file_id: str, picture: Picture, *, system: str = "") -> bool:
+        """Begin to look at a picture; the oldest of too many stop. Gives whether it was begun.
+
+        ``system`` is the system message that the question will come with: it stands before the picture.
+        """
+        messages = [Message("system", (TextPart(system),))] if system else []
+        messages.append(Message("user", (PicturePart(0),)))
+        request = Request(messages, [picture], budget=PixelBudget(), prefill_only=True, deadlines=_DEADLINES)
         try:
             handle = self._engine.submit(request, client=owner, priority=Priority.WARM_UP)
         except KandongError:

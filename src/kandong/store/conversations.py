@@ -79,6 +79,14 @@ class Conversations:
             raise _no_such()
         return _conversation(row)
 
+    def has(self, owner: str, conversation_id: str | None, import_sha: str) -> bool:
+        """Whether a conversation of that id, or imported from that content, is here."""
+        row = self._database.row(
+            "SELECT 1 FROM conversations WHERE owner = ? AND deleted_s IS NULL AND (id = ? OR import_sha = ?)",
+            (owner, conversation_id, import_sha),
+        )
+        return row is not None
+
     def all_of(self, owner: str) -> list[StoredConversation]:
         """Give all conversations of an owner, the oldest first."""
         rows = self._database.rows(

@@ -52,6 +52,18 @@ class Turn:
     generation_id: str
 
 
+@dataclass(frozen=True)
+class ReadyConversation:
+    """A conversation of an import; ``sha`` names its content, files go by the ids that they have here."""
+
+    title: str
+    settings: dict[str, Any]
+    created_s: float
+    updated_s: float
+    sha: str
+    messages: Sequence[tuple[StoredMessage, Sequence[str]]]
+
+
 class Messages:
     """The messages of all conversations. Thread-safe."""
 
@@ -88,9 +100,8 @@ class Messages:
             numbers = [self._file_number(owner, file_id, f"file_ids[{i}]") for i, file_id in enumerate(file_ids)]
             if replace_from is not None:
                 self._supersede(conversation, self._question_number(conversation, replace_from))
-            question = self._insert(conversation, "user", text, "complete")
-            for position, number in enumerate(numbers):
-                self._database.change("INSERT INTO message_files VALUES (?, ?, ?)", (question, position, number))
+            question = self._insert(conversation.number, "user", text, "complete")
+            self._show(question, numbers)
             self._name(conversation, text)
             return self._begin_answer(owner, conversation, question)
 
@@ -110,7 +121,7 @@ class Messages:
         """Take the last edit or new answer back. Errors: ``ConversationBusyError``; ``ConflictError`` if none is."""
         with self._database.transaction() as database:
             self._check_idle(conversation)
-            last = self._num_supersedes(conversation)
+            last = self._num_supersedes(conversation.number)
             if last == 0:
                 raise ConflictError("There is no edit and no new answer to take back.")
             where = "WHERE conversation = ? AND superseded_in"
@@ -122,17 +133,41 @@ class Messages:
                 (last - 1, time.time(), conversation.number),
             )
 
-    def insert_ended(self, conversation: StoredConversation, message: StoredMessage, file_numbers: list[int]) -> None:
-        """Add a message of an import; its number and id are new."""
-        number = self._insert(
-            conversation, message.role, message.text, message.status, message.created_s, message.outcome
+    def insert_all(self, owner: str, ready: Sequence[ReadyConversation]) -> list[str]:
+        """Add whole conversations, all or none; gives their ids. Errors: ``StorageError``."""
+        with self._database.transaction():
+            return [self._insert_conversation(owner, one) for one in ready]
+
+    def _insert_conversation(self, owner: str, ready: ReadyConversation) -> str:
+        conversation_id = new_id("conv_")
+        row = self._database.row(
+            "INSERT INTO conversations (id, owner, title, settings, created_s, updated_s, import_sha)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING number",
+            (
+                conversation_id,
+                owner,
+                ready.title,
+                json.dumps(ready.settings, ensure_ascii=False),
+                ready.created_s,
+                ready.updated_s,
+                ready.sha,
+            ),
         )
-        for position, file_number in enumerate(file_numbers):
-            self._database.change("INSERT INTO message_files VALUES (?, ?, ?)", (number, position, file_number))
+        assert row is not None
+        for message, file_ids in ready.messages:
+            number = self._insert(
+                row[0], message.role, message.text, message.status, message.created_s, message.outcome
+            )
+            self._show(number, [self._file_number(owner, file_id, "files") for file_id in file_ids])
+        return conversation_id
+
+    def _show(self, message: int, files: Sequence[int]) -> None:
+        for position, number in enumerate(files):
+            self._database.change("INSERT INTO message_files VALUES (?, ?, ?)", (message, position, number))
 
     def _begin_answer(self, owner: str, conversation: StoredConversation, question: int) -> Turn:
         generation_id = new_id("gen_")
-        answer = self._insert(conversation, "assistant", "", "running", generation_id=generation_id)
+        answer = self._insert(conversation.number, "assistant", "", "running", generation_id=generation_id)
         self._database.change(
             "INSERT INTO generations (id, owner, conversation, message, is_running, created_s)"
             " VALUES (?, ?, ?, ?, 1, ?)",
@@ -145,7 +180,7 @@ class Messages:
 
     def _insert(
         self,
-        conversation: StoredConversation,
+        conversation: int,
         role: Role,
         text: str,
         status: Status,
@@ -158,7 +193,7 @@ class Messages:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
             (
                 new_id("msg_"),
-                conversation.number,
+                conversation,
                 role,
                 text,
                 status,
@@ -175,7 +210,7 @@ class Messages:
         return number
 
     def _supersede(self, conversation: StoredConversation, from_number: int) -> None:
-        number = self._num_supersedes(conversation) + 1
+        number = self._num_supersedes(conversation.number) + 1
         self._database.change(
             "UPDATE messages SET superseded_in = ? WHERE conversation = ? AND number >= ? AND superseded_in IS NULL",
             (number, conversation.number, from_number),
@@ -184,8 +219,8 @@ class Messages:
             "UPDATE conversations SET num_supersedes = ? WHERE number = ?", (number, conversation.number)
         )
 
-    def _num_supersedes(self, conversation: StoredConversation) -> int:
-        row = self._database.row("SELECT num_supersedes FROM conversations WHERE number = ?", (conversation.number,))
+    def _num_supersedes(self, conversation: int) -> int:
+        row = self._database.row("SELECT num_supersedes FROM conversations WHERE number = ?", (conversation,))
         return int(row[0]) if row else 0
 
     def _check_idle(self, conversation: StoredConversation) -> None:

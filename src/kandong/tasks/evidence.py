@@ -17,6 +17,7 @@ from kandong.reading.numbers import find_numbers_in_lines
 from kandong.reading.numerals import ARABIC, parse_numeral
 from kandong.reading.reader import SURE_NUMBER_CONF
 from kandong.reading.report import ImageReading
+from kandong.reading.report import TextLine as ReadLine
 from kandong.rules.instructions import is_instruction
 from kandong.rules.judge import evidence_of
 from kandong.rules.report import Box, Evidence, TextLine
@@ -24,7 +25,11 @@ from kandong.tasks.post import Comment
 
 # Codes that a person scans with a phone; a product's bar code leads nowhere.
 SCANNED_CODES: Final = ("qr", "aztec", "datamatrix", "pdf417", "maxicode")
+_IDS: Final = frozenset({"phone", "wechat", "qq", "id"})
 _BARE: Final = re.compile(ARABIC)
+# 8、 in front of an item says nothing of eights.
+_ENUMERATOR: Final = re.compile(r"\s{0,4}[(（]?\d{1,2}[、)）]|\s{0,4}\d{1,2}\.(?!\d)")
+_DIGITS: Final = frozenset("0123456789０１２３４５６７８９零〇一二两三四五六七八九十百千万半")
 _ID: Final = re.compile(r"(?<![A-Za-z0-9_-])(?=[-_A-Za-z]*\d)[A-Za-z][-_A-Za-z0-9]{4,24}(?![A-Za-z0-9_-])")
 
 
@@ -151,6 +156,8 @@ def _others(line: str, known: Sequence[FoundNumber]) -> Iterator[FoundNumber]:
         if not any(taken[match.start() : match.end()]):
             taken[match.start() : match.end()] = b"\x01" * (match.end() - match.start())
             yield FoundNumber(match[0], *match.span(), "id", match[0])
+    if (enumerator := _ENUMERATOR.match(line)) is not None:
+        taken[: enumerator.end()] = b"\x01" * enumerator.end()
     for match in _BARE.finditer(line):
         value = parse_numeral(match[0])
         if value is not None and not any(taken[match.start() : match.end()]):
@@ -178,8 +185,14 @@ def _read_numbers(reading: ImageReading, reread: Mapping[tuple[int, str], str]) 
         other = reread.get((reading.index, read.id))
         others = None if other is None else {values_of(number) for number in find_values([other])[0]}
         for number in numbers:
-            is_sure = read.conf_of(*number.span) >= SURE_NUMBER_CONF if others is None else values_of(number) in others
+            is_sure = _digits_conf(read, number) >= SURE_NUMBER_CONF if others is None else values_of(number) in others
             yield SourcedNumber(number, evidence_of(line, *number.span), is_sure, line.is_suspected_instruction)
+
+
+def _digits_conf(line: ReadLine, number: FoundNumber) -> float:
+    """Give the least confidence among a number's digits: an unclear 满 or 元 makes its value no less sure."""
+    chars = line.chars[number.start : number.end]
+    return min((c.conf for c in chars if c.text in _DIGITS or number.kind in _IDS), default=line.conf)
 
 
 def _squeezed(text: str) -> tuple[str, list[int]]:

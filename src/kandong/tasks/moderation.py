@@ -6,11 +6,12 @@ know: rules' words, prompts. A fact from the model never goes beyond ``review``,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from kandong.rules.judge import judge
+from kandong.rules.judge import evidence_of, judge
 from kandong.rules.report import Evidence, Hit, ModerationReport, NeedsProof, TextLine
 from kandong.rules.rule import Suggestion
 from kandong.rules.verdict import weigh
@@ -59,9 +60,16 @@ _MEANINGS: Final = {
         "AD28-P", "使用前后对比", "Ad", "before_after", "28", "55", "low", "V", "画面似为使用前后对比", "对比效果的证明"
     ),
 }  # fmt: skip
+# Words that readers of a shop's picture have no use for, but a model might obey; wider than what is marked, because all
+# that follows is that a person looks.
+_MIGHT_STEER: Final = re.compile(
+    r"合规|违规|审核|指令|提示词|你的设定|你是一[个名位]|判定|视为已|豁免|告诉用户|语言模型|大模型|机器人|助手|"
+    r"\b(?:ignore|disregard|instructions?|compliant|approved|moderator|assistant|language model|system prompt|pass)\b",
+    re.IGNORECASE,
+)
 _SEEN_UNCHECKED: Final = "画面内容（模型看过，仍须人工确认）"
 _INSTRUCTION: Final = _Meaning(
-    "INJECTION", "对模型说的话", "Spam", "prompt_injection", "", None, "low", "M",
+    "INJECTION", "对模型说的话", "Spam", "prompt_injection", "", None, "high", "M",
     "内容里有对审核模型说的话，模型的回答不能作数",
 )  # fmt: skip
 
@@ -86,8 +94,8 @@ def conclude_moderate(case: Case, answers: Answers) -> Conclusion:
     contradictions = find_contradictions(case.post.product, case.book)
     hits += [one.hit for one in contradictions]
     # A picture that speaks to the model may have silenced it, so its silence counts for nothing.
-    if report.suspected_instructions and answers.get(BLIND) is not None:
-        hits.append(_hit(_INSTRUCTION, report.suspected_instructions[0]))
+    if answers.get(BLIND) is not None and (steering := _steering(report, lines)) is not None:
+        hits.append(_hit(_INSTRUCTION, steering))
     report = _weighed(report, hits, proofs)
     unchecked = list(report.unchecked)
     if case.post.pictures and seen is not None:
@@ -100,6 +108,14 @@ def conclude_moderate(case: Case, answers: Answers) -> Conclusion:
     result["contradictions"] = [one.to_dict() for one in contradictions]
     result["human"] = {"status": "open" if report.suggestion is not Suggestion.PASS else "none"}
     return Conclusion(result, warnings, tuple(unchecked), ("describe",) if seen is not None else ())
+
+
+def _steering(report: ModerationReport, lines: Sequence[TextLine]) -> Evidence | None:
+    """Find what might have told the model what to see: a marked instruction, or words in a picture like one."""
+    if report.suspected_instructions:
+        return report.suspected_instructions[0]
+    shown = (line for line in lines if line.source == "image_text" and _MIGHT_STEER.search(line.text))
+    return next((evidence_of(line, 0, len(line.text)) for line in shown), None)
 
 
 def _judged(case: Case, lines: Sequence[TextLine]) -> ModerationReport:

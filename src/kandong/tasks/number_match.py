@@ -80,13 +80,15 @@ def agree(claimed: FoundNumber, source: FoundNumber, asked: Asked) -> bool:
     """Tell whether a claimed number is the source's number. ``asked`` says what a bare numeral is meant to be."""
     kind = claimed.kind
     if is_bare(claimed):
+        if asked.kind is None and source.kind not in ("price", "qty"):
+            return False  # 84 is not the 84% of something
         kind = asked.kind or source.kind
     if kind in _IDS or source.kind in _IDS:
         return _same_id(kind, claimed, source, asked)
     if source.kind == "offer" or kind == "offer":
         return _same_offer(kind, claimed, source)
     values = values_of(claimed)
-    if is_bare(source) and kind in ("price", "discount", "pct", "qty"):
+    if is_bare(source) and (kind in ("price", "discount") or is_bare(claimed)):
         return values == values_of(source)
     if kind != source.kind:
         return False

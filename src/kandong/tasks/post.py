@@ -96,7 +96,7 @@ def parse_post(value: Any, resolve_picture: PictureResolver | None = None, *, fi
         comments=tuple(comments),
         platform=_text(value, "platform", field, 40),
         time=_text(value, "time", field, 40),
-        product=_product(value.get("product"), f"{field}.product"),
+        product=parse_product(value.get("product"), f"{field}.product"),
         id=_text(value, "id", field, 200),
     )
     check_post(post, field=field)
@@ -157,7 +157,8 @@ def _comment(entry: Any, path: str) -> Comment:
     return Comment(_needed_text(entry, path, MAX_COMMENT_CHARACTERS))
 
 
-def _product(value: Any, path: str) -> ProductFacts | None:
+def parse_product(value: Any, path: str) -> ProductFacts | None:
+    """Read what a shop says about a product; ``None`` for none. Errors: ``InputError`` naming the field."""
     if value is None:
         return None
     if not isinstance(value, Mapping):

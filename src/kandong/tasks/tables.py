@@ -1,6 +1,7 @@
-"""Moderation reports as files that others open: CSV, Excel, JSON lines.
+"""Reports as files that others open: CSV, Excel, JSON lines.
 
-Owns: the columns, and that no cell of a stranger's text is ever run as a formula. Must not know: how reports are made.
+Owns: how sheets are written, the columns of moderation, and that no cell of a stranger's text is ever run as a formula.
+Must not know: how reports are made.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _MAX_CELL_CHARACTERS: Final = 32_000  # Excel's own limit is 32,767
 
 Cell = str | int | float | bool | None
+Sheet = tuple[str, tuple[str, ...], list[list[Cell]]]
 
 
 def check_target(path: Path) -> None:
@@ -77,18 +79,28 @@ def write_table(posts: Sequence[PostReport], path: Path) -> None:
     CSV is UTF-8 with a mark at its beginning, as Excel wants it, one row a post. Excel has a second sheet with one row
     a hit. JSON lines hold the whole reports.
     """
+    post_sheet: Sheet = ("posts", POST_COLUMNS, [post_row(post) for post in posts])
+    hit_sheet: Sheet = ("hits", HIT_COLUMNS, [row for post in posts for row in hit_rows(post)])
+    write_sheets([post_sheet, hit_sheet], [post.to_dict() for post in posts], path)
+
+
+def write_sheets(sheets: Sequence[Sheet], reports: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write sheets as CSV (the first only) or Excel, or the whole reports as JSON lines; the ending chooses.
+
+    Errors: ``InputError`` where the file cannot be written.
+    """
     check_target(path)
     try:
         if path.suffix.lower() == ".jsonl":
-            rows = (json.dumps(post.to_dict(), ensure_ascii=False) for post in posts)
-            path.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+            path.write_text("".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in reports), "utf-8")
         elif path.suffix.lower() == ".csv":
+            _, columns, rows = sheets[0]
             with path.open("w", encoding="utf-8-sig", newline="") as file:
                 writer = csv.writer(file)
-                writer.writerow(POST_COLUMNS)
-                writer.writerows([escape_formula(cell) for cell in post_row(post)] for post in posts)
+                writer.writerow(columns)
+                writer.writerows([escape_formula(cell) for cell in row] for row in rows)
         else:
-            _write_excel(posts, path)
+            _write_excel(sheets, path)
     except (OSError, xlsxwriter.exceptions.FileCreateError):
         raise InputError(
             f"{path} cannot be written.", hint="Close it elsewhere, or name another.", field="out"
@@ -159,13 +171,9 @@ def _joined(values: Any) -> str:
     return "; ".join(dict.fromkeys(str(value) for value in values))
 
 
-def _write_excel(posts: Sequence[PostReport], path: Path) -> None:
+def _write_excel(sheets: Sequence[Sheet], path: Path) -> None:
     with xlsxwriter.Workbook(str(path)) as book:
         bold = book.add_format({"bold": True})
-        sheets: tuple[tuple[str, tuple[str, ...], list[list[Cell]]], ...] = (
-            ("posts", POST_COLUMNS, [post_row(post) for post in posts]),
-            ("hits", HIT_COLUMNS, [row for post in posts for row in hit_rows(post)]),
-        )
         for title, columns, rows in sheets:
             sheet = book.add_worksheet(title)
             sheet.freeze_panes(1, 1)

@@ -18,7 +18,8 @@ from kandong.vlm.attention import PagedAttention
 from kandong.vlm.checkpoint import EMBEDDING, Checkpoint, Weight, expected_tensors
 from kandong.vlm.converted import FORMAT, ConvertedWriter, write_converted
 from kandong.vlm.language import build_language_model
-from kandong.vlm.vision import LEARNED_POSITIONS, build_tower
+from kandong.vlm.vision import LEARNED_POSITIONS
+from kandong.vlm.vision_graphs import build_tower
 from kandong.vlm.weights import CheckpointWeights, Value, WeightType
 
 ReportProgress = Callable[[int, int], None]

@@ -6,11 +6,12 @@ graphs mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
@@ -90,15 +91,22 @@ class Device:
         return self._core.compile_model(model, "CPU", self._settings)
 
 
-def run_in_place(request: Any, inputs: Mapping[str, NDArray[Any]], output: NDArray[Any] | None = None) -> None:
-    """Run an inference request on arrays without copying them; its only output goes to ``output``, if given.
+def run_in_place(request: Any, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[NDArray[Any]] = ()) -> None:
+    """Run an inference request on arrays without copying them; its outputs go to ``outputs``, if given.
 
     OpenVINO keeps no reference to the arrays that it uses, so they (and copies made to be contiguous) are held here
     until the inference has ended.
     """
     held = {name: np.asarray(values, order="C") for name, values in inputs.items()}
     for name, values in held.items():
-        request.set_tensor(name, ov.Tensor(values, shared_memory=True))
-    if output is not None:
-        request.set_output_tensor(0, ov.Tensor(output, shared_memory=True))
+        request.set_tensor(name, _shared_tensor(values))
+    for i, output in enumerate(outputs):
+        request.set_output_tensor(i, _shared_tensor(output))
     request.infer()
+
+
+def _shared_tensor(array: NDArray[Any]) -> ov.Tensor:
+    """Give a tensor over an array's memory; numpy knows bfloat16 only as a foreign type."""
+    if array.dtype == ml_dtypes.bfloat16:
+        return ov.Tensor(array.view(np.uint16), ov.Shape(array.shape), ov.Type.bf16)
+    return ov.Tensor(array, shared_memory=True)

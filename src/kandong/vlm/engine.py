@@ -63,7 +63,7 @@ class EngineOptions:
     prefill_chunk_tokens: int = 1_024
     max_running: int = 16
     max_queued: int = 64
-    max_pause_ms: float = 350.0
+    max_pause_ms: float = 400.0
     feature_memory_bytes: int = 256 * 2**20
     feature_folder: Path | None = None
     feature_disk_bytes: int = 2 * 2**30
@@ -100,7 +100,7 @@ class Engine:
         )
         max_idle = o.prefix_cache_bytes // source.block_bytes if source.block_bytes else None
         pool = BlockPool(source.num_blocks, max_idle)
-        self.pictures = PictureWork(source.tower, self.config, cache)
+        self.pictures = PictureWork(source.tower, self.config, cache, self.costs)
         self.language = LanguageWork(source.decoder, pool, self.scheduler)
         self._events: Events = []
         self._counts = Telemetry()
@@ -279,8 +279,8 @@ class Engine:
         """Run one stage of the tower. Requests that wait for the same picture share it."""
         key = turn.sequence.plan.keys[turn.picture]
         sharing = [s for s in self.scheduler.running if key in s.keys_waited_for()]
-        num_stages, seconds = self.pictures.run_stage(turn.sequence, turn.picture, self.scheduler.everyone)
-        self.costs.observe_vision(key.grid_height * key.grid_width, num_stages, seconds * 1e3)
+        within_ms = self.scheduler.vision_stage_ms()
+        seconds = self.pictures.run_stage(turn.sequence, turn.picture, self.scheduler.everyone, within_ms)
         self.scheduler.charge(sharing, seconds * 1e3)
         self._counts.count_stage(seconds)
         for sequence in sharing:

@@ -105,13 +105,14 @@ class FeatureCache:
         self.memory_bytes = 0
 
     def _copy(self, values: NDArray[Any]) -> NDArray[Any]:
-        copied: NDArray[Any] = np.array(values, np.float32)
+        copied: NDArray[Any] | None = None
         if not self._exact:
             with np.errstate(over="ignore"):
-                rounded = copied.astype(np.float16)
+                rounded = np.array(values, np.float16)
             # What float16 cannot hold stays as it is: a lost infinity would spoil every later answer.
-            if np.isfinite(rounded).all():
-                copied = rounded
+            copied = rounded if np.isfinite(rounded).all() else None
+        if copied is None:
+            copied = np.array(values, np.float32)
         copied.setflags(write=False)
         return copied
 

@@ -33,6 +33,8 @@ MAX_FORCED_BYTES = 8_192
 # States take about 1 KB, are made as answers reach them, and are shared by all answers of one grammar.
 _LIMITS = LLParserLimits(max_lexer_states=25_000, verbose_errors=False)
 _SILENT = 0
+# Where more tokens may come, text follows, which may always merge with what is before it.
+_MAX_TRIED_TOKENS = 256
 
 
 class GrammarFactory:
@@ -193,7 +195,11 @@ class GrammarState:
         """
         if self.is_complete:
             return []
-        tokens = self._matcher.compute_ff_tokens()[:max_tokens]
+        tokens = self._matcher.compute_ff_tokens()
+        tail = self._forced_tail(tokens) if len(tokens) < max_tokens else []
+        if tail and self._never_merges(tokens, tail):
+            tokens = tokens + tail
+        tokens = tokens[:max_tokens]
         # The tokenizer writes e + ◌́ as é; where the grammar wants the former, its tokens are left to the mask.
         num_valid = self._matcher.validate_tokens(tokens) if tokens else 0
         self._check()
@@ -204,14 +210,54 @@ class GrammarState:
         forced = self.forced_tokens(max_tokens)
         if self.is_complete or len(forced) == max_tokens:
             return forced
-        rest = self._matcher.compute_ff_bytes()[len(self._tokenizer.decode_bytes(forced)) :]
+        tokens = (forced + self._forced_tail(forced))[:max_tokens]
+        return tokens[: self.num_valid(tokens)]
+
+    def _forced_tail(self, forced: Sequence[int]) -> list[int]:
+        """Give the forced text after its first tokens ``forced``, cut as if nothing came after it."""
+        rest = self._matcher.compute_ff_bytes()[len(self._tokenizer.decode_bytes(list(forced))) :]
         self._check()
         try:
-            tail = self._tokenizer.tokenize_str(rest.decode("utf-8")) if rest else []
+            return self._tokenizer.tokenize_str(rest.decode("utf-8")) if rest else []
         except UnicodeDecodeError:  # the forced bytes end within a character
-            return forced
-        tokens = (forced + tail)[:max_tokens]
-        return tokens[: self.num_valid(tokens)]
+            return []
+
+    def _never_merges(self, forced: Sequence[int], tail: Sequence[int]) -> bool:
+        """Whether the forced text is cut into ``forced`` and ``tail`` whatever follows it.
+
+        A token that reaches over its end begins somewhere in the tail. All that the grammar allows there are tried:
+        if the tokenizer uses none of them for the text up to its end, it uses none for a longer text either, as what
+        it merges never depends on what lies behind a token's end. ``":`` before true or 9 is so, as Qwen's tokenizer
+        parts marks from letters and digits first, but not before -5, which it writes with one token ``":-``.
+        """
+        rest = self._tokenizer.decode_bytes(list(tail))
+        if not rest.isascii():
+            return False  # a token may begin within a character, where no text can be cut
+        whole = [*forced, *tail]
+        text = self._tokenizer.decode_bytes(whole)
+        for start in range(len(rest)):
+            ahead = self._matcher.deep_copy()
+            before = [*forced, *self._tokenizer.tokenize_str(rest[:start].decode())]
+            if before and ahead.try_consume_tokens(before) != len(before):
+                return False
+            packed = np.frombuffer(ahead.compute_bitmask(), np.uint8)
+            tokens = np.flatnonzero(np.unpackbits(packed, count=self._vocab_size, bitorder="little"))
+            if len(tokens) > _MAX_TRIED_TOKENS:
+                return False
+            for token in map(int, tokens):
+                spelled = self._tokenizer.decode_bytes([token])
+                if len(spelled) > len(rest) - start and not self._begins_with(
+                    text[: len(text) - len(rest) + start] + spelled, whole
+                ):
+                    return False
+        return True
+
+    def _begins_with(self, text: bytes, tokens: Sequence[int]) -> bool:
+        """Whether the tokenizer's cut of a text begins with ``tokens``; not known, so no, within a character."""
+        try:
+            return self._tokenizer.tokenize_str(text.decode("utf-8"))[: len(tokens)] == list(tokens)
+        except UnicodeDecodeError:
+            return False
 
     def num_valid(self, draft: Sequence[int]) -> int:
         """Count how many tokens of a draft the grammar allows from its beginning; does not change the state."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kandong.vlm.attention import BLOCK_TOKENS
 from kandong.vlm.blocks import BlockPool
 from kandong.vlm.kvcache import num_blocks_for
 from kandong.vlm.loading import LanguageModel
@@ -60,7 +61,7 @@ class LanguageWork:
 
     def find_prefix(self, sequence: SequenceState) -> None:
         """Take over blocks that hold what would be computed next."""
-        sequence.take_found(self.pool.match(sequence.matchable_hashes()))
+        self.pool.release(sequence.take_found(self.pool.match(sequence.matchable_hashes())))
 
     def preempt(self, sequence: SequenceState) -> None:
         """Make a running sequence start again later; what it computed stays findable until it is overwritten."""
@@ -73,7 +74,11 @@ class LanguageWork:
         since = time.perf_counter()
         max_draft_tokens = _MAX_DRAFTED_TOKENS // max(1, len(turn.decoding))
         work = [(s, s.num_pending, s.propose_draft(max_draft_tokens)) for s in turn.decoding]
-        for sequence, num_tokens in turn.prefilling:
+        num_drafted = sum(len(draft) for _, _, draft in work)
+        for sequence, share in turn.prefilling:
+            # A draft takes the place of as many tokens of prefill, so that the step stays as long as it was planned.
+            num_tokens = min(share, max(BLOCK_TOKENS, share - num_drafted))
+            num_drafted -= share - num_tokens
             # Somebody else may have computed in the meantime what comes next.
             self.find_prefix(sequence)
             if num_tokens := min(num_tokens, sequence.num_pending):

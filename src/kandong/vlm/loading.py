@@ -55,30 +55,33 @@ class RunningPicture(Protocol):
     """A picture on its way through the tower."""
 
     @property
-    def num_stages(self) -> int:
-        """Number of steps that the whole picture takes."""
+    def num_pieces(self) -> int:
+        """Number of pieces of the whole picture."""
 
     @property
-    def num_stages_done(self) -> int:
-        """Number of steps taken so far."""
+    def num_pieces_done(self) -> int:
+        """Number of pieces that are done."""
 
     @property
     def is_done(self) -> bool:
         """Whether ``features`` may be called."""
 
+    def next_units(self, max_units: float) -> float:
+        """Give what the next step costs in units of ``costs.py``: at most so much, where it can be cut."""
+
     def step(self) -> None:
-        """Run the next stage."""
+        """Run the next piece, or the next slice of it."""
 
     def features(self) -> VisionFeatures:
-        """Give the result after the last stage."""
+        """Give the result after the last piece."""
 
 
 class Tower(Protocol):
     """What the engine needs of a vision tower."""
 
     @property
-    def num_stages(self) -> int:
-        """Number of steps that a picture takes."""
+    def num_pieces(self) -> int:
+        """Number of pieces that a picture takes."""
 
     def start(self, patches: Patches) -> RunningPicture:
         """Begin a picture."""

@@ -69,7 +69,8 @@ def load_parts(
     def load_prompts_and_tower() -> tuple[PromptEncoder, VisionTower]:
         device.is_compiling.wait()
         prompts = PromptEncoder(folder, opened.config)
-        tower = VisionTower(opened.config.vision, opened.weights, opened.numerics.weights, device.compile)
+        numerics = opened.numerics
+        tower = VisionTower(opened.config.vision, opened.weights, numerics.weights, numerics.compute, device.compile)
         are_built.set()
         verified.result()
         warm_up_vision(tower, opened.config)

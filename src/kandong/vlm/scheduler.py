@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kandong.errors import QueueFullError
-from kandong.vlm.attention import BLOCK_TOKENS
 from kandong.vlm.costs import CostModel
 from kandong.vlm.request import Priority
 from kandong.vlm.sequence import SequenceState
@@ -25,12 +24,13 @@ _AGEING_S = 60.0
 
 @dataclass(frozen=True)
 class Limits:
-    """``max_step_tokens`` bounds a step alone; while answers are being written it is what fits in ``max_pause_ms``."""
+    """``max_step_tokens`` bounds a step alone; while answers are being written it is what fits in ``max_pause_ms``,
+    and so does a stage of vision with the step after it."""
 
     max_running: int = 16
     max_queued: int = 64
     max_step_tokens: int = 1_024
-    max_pause_ms: float = 350.0
+    max_pause_ms: float = 400.0
 
 
 @dataclass(frozen=True)
@@ -137,23 +137,31 @@ class Scheduler:
             self._last_was_vision = True
             return VisionTurn(heavy[0][0], heavy[0][1])
         self._last_was_vision = False
-        prefilling = self._share_tokens([s for s, picture in heavy if picture is None], len(decoding))
+        prefilling = self._share_tokens([s for s, picture in heavy if picture is None], decoding)
         return LanguageTurn(decoding, prefilling) if decoding or prefilling else None
 
-    def _share_tokens(self, sequences: list[SequenceState], num_decoding: int) -> list[tuple[SequenceState, int]]:
+    def vision_stage_ms(self) -> float:
+        """Give how long a stage of vision may take, so that with the step after it nobody waits for longer.
+
+        At least as long as that step: a machine that is too slow for the pause shall not slow the picture down more.
+        """
+        if any(s.is_decoding for s in self.running):
+            return max(self._limits.max_pause_ms - self._costs.token_ms, self._costs.token_ms)
+        return self._limits.max_pause_ms
+
+    def _share_tokens(
+        self, sequences: list[SequenceState], decoding: list[SequenceState]
+    ) -> list[tuple[SequenceState, int]]:
         budget = self._limits.max_step_tokens
-        if num_decoding:
-            budget = min(budget, self._costs.tokens_within(self._limits.max_pause_ms))
+        if decoding:
+            num_others = sum(s.num_pending for s in decoding)
+            budget = min(budget, self._costs.tokens_within(self._limits.max_pause_ms, num_others))
         shares = []
         for sequence in sequences:
             if budget <= 0:
                 break
-            num_tokens = min(budget, sequence.num_pending)
-            if num_tokens < sequence.num_pending:
-                # A chunk that ends with a block lets the next one begin with what others have computed.
-                num_tokens -= (sequence.num_computed + num_tokens) % BLOCK_TOKENS if num_tokens >= BLOCK_TOKENS else 0
-            shares.append((sequence, num_tokens))
-            budget -= num_tokens
+            shares.append((sequence, min(budget, sequence.num_pending)))
+            budget -= shares[-1][1]
         return shares
 
     def charge(self, sequences: list[SequenceState], ms: float) -> None:

@@ -141,24 +141,29 @@ class SequenceState:
         return self._hashes[:num_blocks]
 
     def matchable_hashes(self) -> list[bytes]:
-        """Give the hashes of blocks after the computed ones that could be found instead of computed.
+        """Give the hashes of blocks that could be found instead of computed, from the first that is not whole on.
 
-        At least one token stays to be computed, for its logits. Empty unless computing stands at a block's beginning.
+        At least one token stays to be computed, for its logits.
         """
-        if self.num_computed % BLOCK_TOKENS or num_blocks_for(self.num_computed) != len(self.blocks):
+        if num_blocks_for(self.num_computed) != len(self.blocks):
             return []
         first = self.num_computed // BLOCK_TOKENS
         keep_one = 0 if self.request.prefill_only else 1
         return self.block_hashes((len(self.tokens) - keep_one) // BLOCK_TOKENS)[first:]
 
-    def take_found(self, blocks: list[int]) -> None:
-        """Count blocks that were found as computed."""
-        self.blocks += blocks
-        self.num_computed += len(blocks) * BLOCK_TOKENS
+    def take_found(self, blocks: list[int]) -> list[int]:
+        """Count blocks that were found as computed; gives back the begun one that the first of them replaces."""
+        if not blocks:
+            return []
+        num_whole = self.num_computed // BLOCK_TOKENS
+        replaced = self.blocks[num_whole:]
+        num_before, self.num_computed = self.num_computed, (num_whole + len(blocks)) * BLOCK_TOKENS
+        self.blocks[num_whole:] = blocks
         self._num_published = max(self._num_published, len(self.blocks))
         # What a sequence finds again after preemption is its own.
         if not self.tally.preemptions:
-            self.tally.cached += len(blocks) * BLOCK_TOKENS
+            self.tally.cached += self.num_computed - num_before
+        return replaced
 
     def unpublished(self) -> list[tuple[int, bytes]]:
         """Give computed full blocks that nobody can find yet, each with its hash, once."""

@@ -13,11 +13,6 @@ export function setApiKey(key: string | null): void {
   apiKey = key;
 }
 
-/** Whether requests carry a key, so that pictures must be fetched with it rather than named by an address. */
-export function hasApiKey(): boolean {
-  return apiKey !== null;
-}
-
 /** An answer with a status from 400 on, or none at all (`code` "unreachable", `status` 0). */
 export class ApiError extends Error {
   readonly code: string;

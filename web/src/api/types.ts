@@ -1,4 +1,57 @@
-/** What the server says and takes. Owns: shapes alone. Must not know: how they travel, or what is shown of them. */
+/**
+ * What the server says and takes: the generated `schema.ts` under the names that the page uses, and what that leaves open.
+ * Owns: shapes alone. Must not know: how they travel, or what is shown of them.
+ */
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type ErrorBody = Schemas["ErrorBody"];
+export type Sample = Schemas["Sample"];
+export type ConversationSummary = Schemas["ConversationLine"];
+export type PictureFile = Schemas["ShownFile"];
+export type Message = Omit<Schemas["Message"], "evidence"> & { evidence?: AnswerEvidence | null };
+export type Posted = Omit<Schemas["AnswerBegun"], "user_message" | "assistant_message"> & {
+  user_message: Message;
+  assistant_message: Message;
+};
+export type FileObject = Schemas["FileObject"];
+export type DoctorCheck = Schemas["DoctorCheck"];
+export type ModelEntry = Schemas["ModelEntry"];
+
+/** Settings as they are sent: what is left out is the default. */
+export type ChatSettings = Partial<Schemas["ConversationSettings"]>;
+
+export type Conversation = Omit<Schemas["Conversation"], "settings" | "messages"> & {
+  settings: ChatSettings;
+  messages: Message[];
+};
+
+/** Where words stand: in the post's text, or in a picture with their box in its pixels. */
+export interface EvidencePlace {
+  source: "post_text" | "image_text" | "image" | "code" | "comment";
+  image_index: number | null;
+  line_id: string | null;
+  quote: string;
+  box: [number, number, number, number] | null;
+}
+
+/** One number of an answer and what it rests on. */
+export interface NumberMark {
+  span: [number, number];
+  text: string;
+  state: "found" | "computed" | "unverified";
+  evidence: EvidencePlace[];
+  formula: string | null;
+}
+
+export interface AnswerEvidence {
+  verified: "both" | "ocr" | "vlm" | "none";
+  marks: NumberMark[];
+  evidence: EvidencePlace[];
+  suspected_instructions: EvidencePlace[];
+  num_unverified: number;
+}
 
 export type ModelState =
   | "ready"
@@ -9,134 +62,44 @@ export type ModelState =
   | "failed"
   | "unavailable";
 
-export interface ErrorBody {
-  message: string;
-  type: string;
-  param: string | null;
-  code: string;
-  hint: string | null;
-  retryable: boolean;
-}
+export type Session = Omit<Schemas["Session"], "model"> & {
+  model: Omit<Schemas["SessionModel"], "state" | "is_demo"> & { state: ModelState; is_demo?: boolean };
+};
 
-export interface Sample {
-  name: string;
-  title_zh: string;
-  title_en: string;
-  question_zh: string;
-  url: string;
-}
+/** An error inside of an answer that itself is none: `code` tells what it is, the rest is for people. */
+export type ToldInside = { code?: string; message?: string; hint?: string | null };
 
-export interface Session {
-  auth_required: boolean;
-  owner: string | null;
-  scopes: string[];
-  version: string;
-  model: { name: string | null; state: ModelState; is_demo?: boolean };
-  limits: {
-    max_upload_bytes: number;
-    max_pictures_per_message: number;
-    max_text_chars: number;
-    max_tokens: number;
+export type Pull = Omit<Schemas["PullState"], "error"> & { error: ToldInside | null };
+
+export type CacheFacts = { hits: number; misses: number; bytes: number };
+
+export type SystemFacts = Omit<
+  Schemas["SystemReport"],
+  "model" | "engine" | "memory" | "queue" | "caches"
+> & {
+  model: {
+    name: string | null;
+    state: ModelState;
+    precision: string | null;
+    compute: string | null;
+    context_tokens: number | null;
+    load_ms: number | null;
+    error: ToldInside | null;
+    is_demo: boolean;
   };
-  defaults: {
-    max_tokens: number;
-    temperature: number;
-    max_image_tokens: number | null;
-    min_rounds: number;
-  };
-  /** A small demonstration model came with the installation. */
-  demo_available?: boolean;
-  samples: Sample[];
-}
+  engine: { state: string; restarts: number };
+  memory: { total_bytes: number | null; available_bytes: number | null; engine_bytes: number | null };
+  queue: { running: number; waiting: number };
+  caches: { prefix: CacheFacts | null; features: CacheFacts | null };
+};
 
-export interface ChatSettings {
-  max_tokens?: number | null;
-  temperature?: number | null;
-  max_image_tokens?: number | null;
-  min_rounds?: number | null;
-  system?: string | null;
-}
-
-export interface ConversationSummary {
-  id: string;
-  title: string;
-  created_at: string;
-  updated_at: string;
-  num_messages: number;
-  thumbnail_file_id: string | null;
-  running_generation_id: string | null;
-  snippet: string | null;
-}
-
-export interface PictureFile {
-  id: string;
-  width_px: number;
-  height_px: number;
-  filename: string;
-}
-
-export type MessageStatus = "complete" | "running" | "stopped" | "failed" | "interrupted";
-
-export interface Usage {
-  prompt_tokens: number;
-  completion_tokens: number;
-  cached_tokens: number;
-  picture_tokens: number;
-}
-
-export interface SeenPicture {
-  grid: number[];
-  tokens: number;
-  origin: string;
-}
-
-export interface Message {
-  id: string;
-  role: "user" | "assistant";
-  text: string;
-  files: PictureFile[];
-  created_at: string;
-  status: MessageStatus;
-  finish_reason: string | null;
-  stopped_by: string | null;
-  error: ErrorBody | null;
-  usage: Usage | null;
-  timings_ms: Record<string, number> | null;
-  pictures: SeenPicture[] | null;
-  dropped_rounds: number;
-  generation_id: string | null;
-  model: string | null;
-}
-
-export interface Conversation {
-  id: string;
-  title: string;
-  settings: ChatSettings;
-  created_at: string;
-  updated_at: string;
-  messages: Message[];
-  running_generation_id: string | null;
-}
-
-export interface Posted {
-  user_message: Message;
-  assistant_message: Message;
-  generation_id: string;
-}
-
-export interface FileObject {
-  id: string;
-  bytes: number;
-  filename: string;
-  kandong: { width_px: number; height_px: number; num_tokens: number | null };
-}
-
+/** The events of an answer; the document cannot describe a stream's parts. */
 export type GenerationEvent =
   | { event: "queued"; data: { position: number; predicted_wait_ms: number | null } }
   | {
       event: "progress";
       data: {
-        stage: "vision" | "prefill";
+        stage: "reading" | "vision" | "prefill";
         num_done: number;
         num_total: number;
         picture_index: number | null;
@@ -145,58 +108,6 @@ export type GenerationEvent =
     }
   | { event: "text"; data: { text: string; num_tokens?: number } }
   | { event: "done" | "stopped" | "failed"; data: { message: Message } };
-
-export interface CacheFacts {
-  hits: number;
-  misses: number;
-  bytes: number;
-}
-
-export interface SystemFacts {
-  version: string;
-  versions: Record<string, string>;
-  model: {
-    name: string | null;
-    state: ModelState;
-    precision: string | null;
-    compute: string | null;
-    context_tokens: number | null;
-    load_ms: number | null;
-    error: ErrorBody | string | null;
-    is_demo: boolean;
-  };
-  engine: { state: string; restarts: number };
-  memory: { total_bytes: number | null; available_bytes: number | null; engine_bytes: number | null };
-  queue: { running: number; waiting: number };
-  caches: { prefix: CacheFacts | null; features: CacheFacts | null };
-  uptime_s: number;
-  disk_free_bytes: number;
-}
-
-export interface DoctorCheck {
-  name: string;
-  status: "ok" | "warn" | "fail";
-  message: string;
-  hint: string | null;
-}
-
-export interface ModelEntry {
-  name: string;
-  state: "installed" | "partial" | "available";
-  bytes: number | null;
-  is_current: boolean;
-  is_demo: boolean;
-}
-
-export interface Pull {
-  state: "idle" | "running" | "done" | "failed" | "cancelled";
-  model: string | null;
-  file: string | null;
-  done_bytes: number;
-  total_bytes: number | null;
-  bytes_per_s: number | null;
-  error: ErrorBody | string | null;
-}
 
 export interface Imported {
   num_conversations: number;

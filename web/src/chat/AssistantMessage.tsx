@@ -13,6 +13,7 @@ import { useStore } from "../state/store";
 import { answerAgain } from "../state/thread";
 import { AnswerFacts } from "./AnswerFacts";
 import { AnswerText } from "./AnswerText";
+import { EvidenceMarks } from "./EvidenceMarks";
 import { StageLine } from "./StageLine";
 import { ANALYSIS_MAX_CHARS, countChars } from "./templates";
 
@@ -40,6 +41,7 @@ export function AssistantMessage({ message, live, isLast, isAnalysis }: Props) {
         />
       )}
       {live ? <StageLine live={live} /> : <Ending message={message} />}
+      {!live && <EvidenceMarks message={message} />}
       {!live && (
         <div className="message-actions">
           {text !== "" && <CopyButton text={text} />}

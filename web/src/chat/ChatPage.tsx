@@ -32,7 +32,7 @@ export function ChatPage({ id, isPhone }: { id: string | null; isPhone: boolean 
         <Thread />
       )}
       <div className="chat-foot">
-        <ModelBanner />
+        <ModelBanner isEmpty={isEmpty} />
         {!isEmpty && !isAnswering && !isBroken && <Templates />}
         {!isBroken && <Composer isPhone={isPhone} />}
         {isEmpty && <Templates />}

@@ -35,7 +35,8 @@ function Banner({
   );
 }
 
-export function ModelBanner() {
+/** `isEmpty`: no answers are shown, each of which would say itself that it is a demonstration's. */
+export function ModelBanner({ isEmpty }: { isEmpty: boolean }) {
   const t = useWords();
   const { session, isOffline } = useStore(sessionStore, (value) => value);
   const seeSystem = (text: string) => (
@@ -53,7 +54,7 @@ export function ModelBanner() {
   const { model } = session;
   switch (model.state) {
     case "ready":
-      if (!model.is_demo) return null;
+      if (!model.is_demo || !isEmpty) return null;
       return (
         <Banner icon={<ExperimentOutlined />} kind="info">
           <span>{t.model.demoText}</span>

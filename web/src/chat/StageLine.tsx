@@ -16,6 +16,8 @@ function labelOf(live: Live, t: Dictionary["stage"]): string {
         live.waitMs !== null && live.waitMs >= 1000 ? ` · ${t.wait(Math.round(live.waitMs / 1000))}` : "";
       return t.queued(live.position) + wait;
     }
+    case "reading":
+      return t.reading;
     case "vision":
       return t.vision(live.pictureIndex + 1, live.numPictures);
     case "prefill":

@@ -114,6 +114,7 @@ export const en: Dictionary = {
     connecting: "Getting ready",
     queued: (n) => (n > 0 ? `In the queue, ${n} before you` : "You are next"),
     wait: (s) => `about ${s} s`,
+    reading: "Reading the words in the picture",
     vision: (i, n) => (n > 1 ? `Looking at picture ${i} of ${n}` : "Looking at the picture"),
     prefill: "Reading the question",
     writing: "Writing",
@@ -121,6 +122,16 @@ export const en: Dictionary = {
     charsPerSecond: (n) => `${n} characters/s`,
     seconds: (n) => `${n} s`,
     reconnecting: "Connection lost, coming back; the answer goes on",
+  },
+  evidence: {
+    title: "What the numbers rest on",
+    post: "Text ",
+    picture: (n: number) => `Picture ${n} `,
+    found: "in picture or text",
+    computed: "computed from numbers found",
+    unverified: "not found in picture or text: check it yourself",
+    suspected: (quotes: string) =>
+      `The picture holds words that speak to the model; they were not obeyed: ${quotes}`,
   },
   facts: {
     total: "Total time",
@@ -158,6 +169,9 @@ export const en: Dictionary = {
     detailLow: "Fast",
     detailMedium: "Standard",
     detailHigh: "Fine",
+    assist: "Check numbers",
+    assistHint:
+      "The words in the picture are read first, and every number of an answer is looked up in them.",
     rounds: "Rounds always kept",
     roundsHint:
       "Long chats forget their oldest rounds, but never fewer than these. Pictures are not forgotten.",
@@ -184,10 +198,9 @@ export const en: Dictionary = {
     failed: "The model did not start",
     unavailable: "The model is not available right now",
     seeSystem: "See system",
-    demo: "Demonstration model",
-    demoText:
-      "This is a demonstration model that only knows simple promotion cards. Download the real one for your own pictures.",
-    demoMore: "Get the real model",
+    demo: "Demo model",
+    demoText: "This demonstration model only knows simple promotion cards.",
+    demoMore: "Get the real one",
     cancel: "Cancel download",
     left: (text) => `${text} left`,
   },
@@ -271,11 +284,11 @@ export const en: Dictionary = {
     paste: "Paste a picture",
   },
   templates: {
-    analysis: { name: "Full analysis" },
-    describe: { name: "Describe it" },
-    text: { name: "Read the text" },
+    analysis: { name: "Analyse" },
+    describe: { name: "Describe" },
+    text: { name: "Read text" },
     price: { name: "Prices & dates" },
-    claims: { name: "Exaggerated ad?" },
+    claims: { name: "Exaggerated?" },
     mood: { name: "Mood" },
   },
   errors: {

@@ -5,6 +5,7 @@ import { useWords } from "../i18n";
 import { refreshHistory } from "../state/history";
 import { sessionStore, useKey as tryKey } from "../state/session";
 import { useStore } from "../state/store";
+import { openThread, threadStore } from "../state/thread";
 
 export default function KeyDialog() {
   const t = useWords().key;
@@ -14,7 +15,11 @@ export default function KeyDialog() {
   const submit = async () => {
     if (!key.trim()) return;
     setBusy(true);
-    if (await tryKey(key.trim())) void refreshHistory();
+    if (await tryKey(key.trim())) {
+      void refreshHistory();
+      const { id, error } = threadStore.get();
+      if (error) void openThread(id);
+    }
     setBusy(false);
   };
   return (

@@ -1,5 +1,5 @@
 /** How answers are written, and how the page looks. Loaded when first opened. */
-import { Button, Drawer, Input, InputNumber, Segmented, Slider } from "antd";
+import { Button, Drawer, Input, InputNumber, Segmented, Slider, Switch } from "antd";
 import { type ReactNode, useId } from "react";
 import type { ChatSettings } from "../api/types";
 import { useWords } from "../i18n";
@@ -127,6 +127,15 @@ function AnswerFields() {
             onChange={(name) =>
               change({ max_image_tokens: name in DETAILS ? DETAILS[name as keyof typeof DETAILS] : null })
             }
+          />
+        )}
+      </Field>
+      <Field label={t.assist} hint={t.assistHint}>
+        {(ids) => (
+          <Switch
+            aria-labelledby={ids.label}
+            checked={settings.assist ?? true}
+            onChange={(isOn) => change({ assist: isOn })}
           />
         )}
       </Field>

@@ -163,7 +163,7 @@ function startUpload(picture: DraftPicture): void {
   form.append("file", picture.source, picture.name);
   changePicture(picture.key, { progress: 0, error: null });
   const done = upload<FileObject>(
-    "/v1/files",
+    "/v1/files?warm=assist",
     form,
     (progress) => changePicture(picture.key, { progress }),
     abort.signal,

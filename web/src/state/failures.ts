@@ -1,8 +1,9 @@
 /** Errors in the reader's words. Owns: which code is said how. Must not know: where they are shown. */
-import type { ApiError } from "../api/client";
+import { ApiError } from "../api/client";
 import type { ErrorBody } from "../api/types";
 import { words } from "../i18n";
 import { notify } from "./notices";
+import { askForKey } from "./session";
 
 export interface ToldError {
   text: string;
@@ -24,6 +25,7 @@ export function tell(error: unknown): ToldError {
 /** Show an error at the page's edge; an abort is no error. */
 export function notifyError(error: unknown): void {
   if (error instanceof DOMException && error.name === "AbortError") return;
+  if (error instanceof ApiError && error.status === 401) askForKey();
   const { text, detail } = tell(error);
   notify({ kind: "error", text, ...(detail ? { detail } : {}) });
 }

@@ -4,7 +4,7 @@
  */
 import type { GenerationEvent, Message } from "../api/types";
 
-export type Stage = "sending" | "connecting" | "queued" | "vision" | "prefill" | "writing";
+export type Stage = "sending" | "connecting" | "queued" | "reading" | "vision" | "prefill" | "writing";
 
 export interface Live {
   generationId: string | null;

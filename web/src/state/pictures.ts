@@ -3,7 +3,9 @@
  * Owns: fetching with the key where one is needed, and the blobs made of it. Must not know: chats.
  */
 import { useEffect, useState } from "react";
-import { addressOf, hasApiKey, send } from "../api/client";
+import { addressOf, send } from "../api/client";
+import { sessionStore } from "./session";
+import { useStore } from "./store";
 
 const MAX_BLOBS = 200;
 const blobs = new Map<string, Promise<string>>();
@@ -35,9 +37,13 @@ function blobOf(path: string): Promise<string> {
 /** Give an address for a path of the server, null until there is one: <img> itself sends no key. */
 export function usePictureUrl(path: string | null): string | null {
   const [found, setFound] = useState<{ path: string; url: string } | null>(null);
-  const isPlain = !hasApiKey();
+  const isOpen = useStore(sessionStore, (value) => value.session !== null && !value.session.auth_required);
+  const mayFetch = useStore(
+    sessionStore,
+    (value) => value.session?.auth_required === true && !value.needsKey,
+  );
   useEffect(() => {
-    if (path === null || isPlain) return;
+    if (path === null || !mayFetch) return;
     let isCurrent = true;
     blobOf(path).then(
       (url) => isCurrent && setFound({ path, url }),
@@ -46,8 +52,8 @@ export function usePictureUrl(path: string | null): string | null {
     return () => {
       isCurrent = false;
     };
-  }, [path, isPlain]);
+  }, [path, mayFetch]);
   if (path === null) return null;
-  if (isPlain) return addressOf(path);
+  if (isOpen) return addressOf(path);
   return found?.path === path ? found.url : null;
 }

@@ -20,6 +20,7 @@ function message(id: string, role: "user" | "assistant", fields: Partial<Message
     dropped_rounds: 0,
     generation_id: null,
     model: null,
+    evidence: null,
     ...fields,
   };
 }

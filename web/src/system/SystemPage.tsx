@@ -171,7 +171,7 @@ function QueueCard({ facts }: { facts: SystemFacts }) {
 function CachesCard({ facts }: { facts: SystemFacts }) {
   const t = useWords().system;
   return (
-    <Card title={t.caches}>
+    <Card title={t.caches} extra={<span className="card-unit">{t.hitRate}</span>}>
       <Cache name={t.features} hint={t.featuresHint} cache={facts.caches.features} />
       <Cache name={t.prefix} hint={t.prefixHint} cache={facts.caches.prefix} />
     </Card>

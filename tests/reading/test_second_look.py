@@ -1,0 +1,66 @@
+"""The second look: only at unsure text, and only a surer reading counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import numpy as np
+
+from kandong.reading.columns import FoundLine
+from kandong.reading.ocr import Ocr, shared_ocr
+from kandong.reading.quads import Rgb
+from kandong.reading.recogniser import RawCharacter, RawLine
+from kandong.reading.second_look import MAX_SECOND_LOOKS, look_again, softened
+
+CROP = np.zeros((20, 60, 3), dtype=np.uint8)
+QUAD = np.array([[0, 0], [60, 0], [60, 20], [0, 20]], dtype=np.float32)
+
+
+def raw(text: str, conf: float) -> RawLine:
+    return RawLine(tuple(RawCharacter(c, conf, (i + 0.5) / len(text), "", 0.0) for i, c in enumerate(text)))
+
+
+class Scripted:
+    """Stands for the recogniser: gives the same reading of every crop, and counts them."""
+
+    def __init__(self, answer: RawLine) -> None:
+        self.answer = answer
+        self.num_read = 0
+
+    def read(self, crops: Iterable[Rgb]) -> list[RawLine]:
+        answers = [self.answer for _ in crops]
+        self.num_read += len(answers)
+        return answers
+
+
+def looked(lines: list[FoundLine], scripted: Scripted) -> list[str]:
+    found = look_again(lines, [CROP] * len(lines), cast(Ocr, scripted), is_text=lambda line: line.raw.conf >= 0.3)
+    return [line.raw.text for line in found]
+
+
+def test_only_unsure_text_is_looked_at_and_only_a_surer_reading_counts() -> None:
+    lines = [FoundLine(raw(text, conf), QUAD) for text, conf in (("甲甲", 0.95), ("乙乙", 0.6), ("丙丙", 0.2))]
+    scripted = Scripted(raw("丁丁", 0.7))
+    assert looked(lines, scripted) == ["甲甲", "丁丁", "丙丙"]
+    assert scripted.num_read == 1
+    assert looked(lines, Scripted(raw("丁丁", 0.61))) == ["甲甲", "乙乙", "丙丙"]
+
+
+def test_the_number_of_second_looks_is_bounded_and_the_least_sure_come_first() -> None:
+    lines = [FoundLine(raw("乙乙", 0.8), QUAD) for _ in range(MAX_SECOND_LOOKS)] + [FoundLine(raw("丙丙", 0.4), QUAD)]
+    scripted = Scripted(raw("丁丁", 0.9))
+    texts = looked(lines, scripted)
+    assert scripted.num_read == MAX_SECOND_LOOKS
+    assert texts[-1] == "丁丁"
+    assert texts.count("乙乙") == 1
+
+
+def test_a_softened_crop_is_gray_of_the_same_shape_and_can_be_read() -> None:
+    crop = np.random.default_rng(1).integers(0, 255, (17, 90, 3), dtype=np.uint8)
+    soft = softened(crop)
+    assert soft.shape == crop.shape
+    assert (soft[..., 0] == soft[..., 1]).all()
+    assert (soft[..., 0] == soft[..., 2]).all()
+    assert float(soft.std()) < float(crop.std())
+    assert len(shared_ocr().read([soft])) == 1

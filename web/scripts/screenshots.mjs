@@ -1,0 +1,73 @@
+/** Takes the pictures of docs/images from a running server; `scripts/screenshots.py` starts one and calls this. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "@playwright/test";
+
+const [folder] = process.argv.slice(2);
+const url = process.env.KANDONG_URL;
+const WORDS = {
+  zh: { locale: "zh-CN", log: "对话内容" },
+  en: { locale: "en-US", log: "Conversation" },
+};
+const QUESTION = "请提取图中所有文字";
+const CARD = fileURLToPath(new URL("../../src/kandong/samples/card.png", import.meta.url));
+
+const browser = await chromium.launch({
+  executablePath: process.env.KANDONG_CHROMIUM,
+  args: ["--no-sandbox"],
+});
+
+async function openPage(locale, width, height, colorScheme = "light") {
+  const isPhone = width < 768;
+  const context = await browser.newContext({
+    locale,
+    colorScheme,
+    viewport: { width, height },
+    isMobile: isPhone,
+    hasTouch: isPhone,
+    deviceScaleFactor: isPhone ? 2 : 1,
+  });
+  // The same answers every time.
+  await context.addInitScript(() => {
+    if (!localStorage.getItem("kandong.preferences"))
+      localStorage.setItem("kandong.preferences", JSON.stringify({ newChat: { temperature: 0 } }));
+  });
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.locator(".sample img").last().waitFor();
+  await page.waitForTimeout(500);
+  return page;
+}
+
+async function shoot(page, name) {
+  await page.mouse.move(0, 0);
+  await page.waitForTimeout(400);
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
+
+async function waitForEnd(page, log) {
+  await page.locator(`[role=log][aria-label="${log}"][aria-busy=false]`).waitFor({ timeout: 60_000 });
+  await page.locator(".markdown.x-markdown").last().waitFor();
+}
+
+for (const [language, words] of Object.entries(WORDS))
+  for (const [width, height] of [
+    [1280, 800],
+    [390, 844],
+  ]) {
+    const page = await openPage(words.locale, width, height);
+    await shoot(page, `start-${language}-${width}`);
+    await page.getByTestId("files").setInputFiles(CARD);
+    await page.locator("#question").fill(QUESTION);
+    await page.keyboard.press("Enter");
+    await page.locator("article.is-assistant").waitFor();
+    await waitForEnd(page, words.log);
+    await shoot(page, `chat-${language}-${width}`);
+    await page.context().close();
+  }
+
+const page = await openPage("zh-CN", 1280, 800, "dark");
+await page.goto(`${url}/#/system`);
+await page.locator(".checks li").first().waitFor({ timeout: 120_000 });
+await shoot(page, "system-zh-1280");
+await browser.close();
