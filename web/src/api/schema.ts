@@ -1097,7 +1097,9 @@ export interface components {
         };
         /**
          * KandongOptions
-         * @description What only Kandong has: the tokens that a picture may take, and other forms of an answer.
+         * @description What only Kandong has: tokens of a picture, other forms of an answer, and ``assist``.
+         *
+         *         ``assist``: what OCR reads goes beside the pictures, and ``kandong.evidence`` tells what the answer rests on.
          */
         KandongOptions: {
             /** @default null */
@@ -1202,6 +1204,8 @@ export interface components {
         /**
          * KandongFacts
          * @description What only Kandong tells: pictures as seen, milliseconds by stage, why an answer was cut short.
+         *
+         *         With ``assist`` also ``evidence``: each number of the answer with where it stands, or that it stands nowhere.
          */
         KandongFacts: {
             pictures: components["schemas"]["PictureSeen"][];
@@ -1212,6 +1216,7 @@ export interface components {
             counts: {
                 [key: string]: number;
             };
+            evidence?: Record<string, never>;
         };
         /**
          * PictureSeen
