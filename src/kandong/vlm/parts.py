@@ -28,7 +28,7 @@ from kandong.vlm.attention import BLOCK_TOKENS
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.decoder import Chunk, Decoder
 from kandong.vlm.device import Device, Numerics
-from kandong.vlm.memory import forgetting
+from kandong.vlm.memory import forgetting, map_large_blocks
 from kandong.vlm.opening import OpenedModel
 from kandong.vlm.pixels import PixelBudget, make_patches
 from kandong.vlm.prompt import PromptEncoder
@@ -76,6 +76,7 @@ def load_parts(
         warm_up_vision(tower, opened.config)
         return prompts, tower
 
+    map_large_blocks()
     with ThreadPoolExecutor(1, "load") as pool:
         others = pool.submit(load_prompts_and_tower)
         others.add_done_callback(lambda _: are_built.set())

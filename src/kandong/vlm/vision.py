@@ -124,7 +124,7 @@ class VisionPass:
     """One picture on its way through the tower, piece by piece.
 
     Holds all that is handed from one graph to the next, so any number of passes may be under way; each step copies
-    nothing but the result.
+    nothing but the result. The arrays are the same for all layers, because a request holds on to those it ran on last.
     """
 
     def __init__(self, tower: VisionTower, patches: Patches) -> None:
@@ -135,10 +135,12 @@ class VisionPass:
         self._num_slices = 1
         self._num_patches = len(patches.values)
         num_taps, num_tokens = len(tower.config.deepstack_visual_indexes), self._num_patches // tower.config.merge_unit
-        self._hidden = np.empty(0, np.float32)
-        self._learned = self._cos = self._sin = self._hidden
-        self._qkv: list[NDArray[Any]] = []
-        self._attended: NDArray[Any] = self._hidden
+        config, hidden_shape = tower.config, (self._num_patches, tower.config.hidden_size)
+        self._hidden, self._next_hidden = (np.empty(hidden_shape, np.float32) for _ in range(2))
+        self._learned = self._cos = self._sin = self._hidden[:0]
+        heads_shape = (self._num_patches, config.num_heads, config.head_dim)
+        self._qkv = [np.empty(heads_shape, tower.handed_dtype) for _ in range(3)]
+        self._attended = np.empty(hidden_shape, tower.handed_dtype)
         self._merged = np.empty((num_tokens, tower.config.out_hidden_size), np.float32)
         self._deepstack = np.empty((num_taps, num_tokens, tower.config.out_hidden_size), np.float32)
         self._num_taps_done = 0
@@ -174,26 +176,21 @@ class VisionPass:
 
     def step(self) -> None:
         """Run the next piece, or the next slice of it."""
-        tower, num_patches, hidden = self._tower, self._num_patches, self._hidden
+        tower, hidden = self._tower, self._hidden
         kind, graph = tower.pieces[self._piece]
         if graph is None:
             self._prepare_positions()
         elif kind == "embedding":
-            self._hidden = np.empty((num_patches, tower.config.hidden_size), np.float32)
-            graph.run([self._hidden], patches=self._patches.values, positions=self._learned)
-            self._learned = self._hidden[:0]
+            graph.run([hidden], patches=self._patches.values, positions=self._learned)
+            self._learned = hidden[:0]
         elif kind == "projections":
-            shape = (num_patches, tower.config.num_heads, tower.config.head_dim)
-            self._qkv = [np.empty(shape, tower.handed_dtype) for _ in range(3)]
-            self._attended = np.empty(hidden.shape, tower.handed_dtype)
             graph.run(self._qkv, hidden=hidden, cos=self._cos, sin=self._sin)
         elif kind == "attention":
             if not self._attend(graph):
                 return
         elif kind == "rest":
-            self._qkv, output = [], np.empty_like(hidden)
-            graph.run([output], hidden=hidden, attended=self._attended)
-            self._hidden = output
+            graph.run([self._next_hidden], hidden=hidden, attended=self._attended)
+            self._hidden, self._next_hidden = self._next_hidden, hidden
         elif kind == "tap":
             graph.run([self._deepstack[self._num_taps_done]], hidden=hidden)
             self._num_taps_done += 1
@@ -227,13 +224,13 @@ class _Graph:
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
+        self._request = compiled.create_infer_request()
 
     def run(self, outputs: list[NDArray[Any]], **inputs: NDArray[Any]) -> None:
         """Run the graph into ``outputs``.
 
         A chain of graphs would keep the work space of each one, 4 GB together for a picture of 1024×1024; so it is
-        given back after each run, which costs no measurable time. So is the request, which would hold the arrays that
-        it was given, 1.6 GB over all layers.
+        given back after each run, which costs no measurable time.
         """
-        run_in_place(self._compiled.create_infer_request(), inputs, outputs)
+        run_in_place(self._request, inputs, outputs)
         self._compiled.release_memory()
