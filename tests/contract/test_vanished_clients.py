@@ -11,6 +11,7 @@ from tests.server.served import CHAT, TIED, Served, long_question, served
 
 
 def num_running(service: Served) -> int:
+    time.sleep(0.25)  # asked without a pause, the service would refuse it as too much
     queue = service.ask("GET", "/api/system").json["queue"]
     return int(queue["running"] + queue["waiting"])
 
