@@ -25,6 +25,7 @@ def test_sigterm_refuses_new_work_and_lets_answers_end(tmp_path: Path, server: s
     with served(tmp_path, *TIED, "--server", server, "--engine-transport", transport) as service:
         assert service.ask("GET", "/readyz").status == 503  # it is loading
         service.await_ready()
+        await_true(lambda: any(line.startswith("model: tied is ready") for line in service.lines), 10)
         assert service.ask("GET", "/api/session").json["model"] == {"name": "tied", "state": "ready"}
         assert service.ask("GET", "/").headers["Content-Type"].startswith("text/html")
         engine = service.engine_id()
@@ -42,7 +43,6 @@ def test_sigterm_refuses_new_work_and_lets_answers_end(tmp_path: Path, server: s
         assert service.process.wait(15) == 0
         assert time.monotonic() - ended < 8
         assert not is_alive(engine)
-    assert [line for line in service.lines if line.startswith("model: tied is ready")]
     assert not [line for line in service.lines if "Traceback" in line]
 
 
