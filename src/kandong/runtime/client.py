@@ -17,11 +17,11 @@ from pathlib import Path
 from kandong.errors import EngineUnavailableError, InputError, KandongError, QueueFullError
 from kandong.runtime.channel import check_private_folder
 from kandong.runtime.client_thread import ClientThread, Health
-from kandong.runtime.handle import Handle, answer_of, checked_deadlines
+from kandong.runtime.handle import Handle, checked_deadlines
 from kandong.runtime.messages import GENERATE, MAX_PICTURES, PictureHeader, Submit, encode
 from kandong.runtime.wire import request_to_wire
 from kandong.types import Picture
-from kandong.vlm.request import END_OF_REQUEST, Answer, Deadlines, Event, Priority, Request
+from kandong.vlm.request import Deadlines, Event, Priority, Request
 
 __all__ = ["Deadlines", "EngineClient", "Handle", "Health"]
 
@@ -97,11 +97,7 @@ class EngineClient:
 
         Closing the iterator cancels. Errors: those of the engine; ``EngineProcessError``; ``CancelledError``.
         """
-        handle = self.submit(request, client=client, priority=priority)
-        for event in handle.events():
-            if isinstance(event, END_OF_REQUEST) and not isinstance(event, Answer):
-                answer_of(event)
-            yield event
+        yield from self.submit(request, client=client, priority=priority).answered_events()
 
     def health(self, timeout_s: float = 1.0) -> Health:
         """Ask how the engine is; answers within ``timeout_s`` whatever has happened to it."""

@@ -99,6 +99,13 @@ class Handle:
 
     __iter__ = events
 
+    def answered_events(self) -> Iterator[Event]:
+        """As ``events``, but what ends otherwise than in an ``Answer`` is raised, as ``answer_of`` does."""
+        for event in self.events():
+            if isinstance(event, END_OF_REQUEST):
+                answer_of(event)
+            yield event
+
     def result(self, timeout_s: float | None = None) -> Answer:
         """Wait for the answer. Errors: what the request failed with; ``CancelledError``; ``TimeoutError``."""
         with self._changed:

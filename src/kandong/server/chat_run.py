@@ -25,14 +25,14 @@ from kandong.server.chat_answer import (
     usage_of,
 )
 from kandong.server.error_replies import error_reply
+from kandong.server.event_stream import HEARTBEAT
+from kandong.server.live_answer import HEARTBEAT_S
 from kandong.vlm.request import END_OF_REQUEST, Answer, Event, Failed, TextPiece
 from kandong.vlm.vocabulary import Vocabulary
 
-HEARTBEAT_S = 3.0
 # A request that is refused by the engine is refused within milliseconds: a stream waits so long for that.
 FIRST_EVENT_S = 2.0
 _LOOK_EVERY_S = 0.5
-_HEARTBEAT = b": waiting\n\n"
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -107,7 +107,7 @@ class ChatStream:
         while True:
             part = self._part_of(event) if event is not None else None
             if part is None and time.monotonic() - written >= HEARTBEAT_S:
-                part = _HEARTBEAT
+                part = HEARTBEAT
             if part is not None:
                 yield part
                 written = time.monotonic()

@@ -12,6 +12,7 @@ from typing import Any
 
 from kandong.errors import EngineUnavailableError, KandongError, ModelNotFoundError
 from kandong.models.catalogue import FoundModel, find_model
+from kandong.models.demo import DEMO_MODEL
 from kandong.runtime.client import EngineClient
 from kandong.runtime.handle import Handle
 from kandong.runtime.messages import Status
@@ -19,7 +20,6 @@ from kandong.runtime.supervisor import Supervisor, SupervisorOptions
 from kandong.vlm.config import ModelConfig, read_model_config
 from kandong.vlm.request import Priority, Request
 
-DEMO_MODEL = "mini"
 _STATES = {"stopped": "unavailable"}
 _HEALTH_S = 0.3
 

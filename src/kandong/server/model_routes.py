@@ -11,7 +11,7 @@ import msgspec
 
 from kandong.errors import InputError, ModelNotFoundError
 from kandong.models.catalogue import DEFAULT_MODEL, find_model, full_name, models_folder
-from kandong.server.engine_gate import DEMO_MODEL
+from kandong.models.demo import DEMO_MODEL
 from kandong.server.pulls import PullState
 from kandong.server.routes import Routes
 from kandong.server.services import services

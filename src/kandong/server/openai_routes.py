@@ -19,6 +19,7 @@ from kandong.server.chat_answer import ChatCompletion, Check, ShortAnswer, compl
 from kandong.server.chat_body import ChatBody
 from kandong.server.chat_request import ChatLimits, ChatPlan, plan_chat
 from kandong.server.chat_run import ChatStream, is_gone, wait_for
+from kandong.server.event_stream import stream_response
 from kandong.server.model_names import ModelList, ModelObject, checked_model, model_objects
 from kandong.server.picture_sources import read_pictures
 from kandong.server.routes import Routes
@@ -30,7 +31,6 @@ from kandong.vlm.vocabulary import Vocabulary
 
 REPLAYED_HEADER = "Idempotency-Replayed"
 _KEY_HEADER = "Idempotency-Key"
-_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 def add_routes(routes: Routes) -> None:
@@ -125,7 +125,7 @@ def _stream(plan: ChatPlan, model: str, parts: Services) -> Response:
         is_unwanted=lambda: is_gone(environ),
         check=check,
     )
-    return Response(stream, mimetype="text/event-stream", headers=_STREAM_HEADERS)
+    return stream_response(stream, cache_control="no-cache")
 
 
 def _idempotent(plan: ChatPlan, is_of_short_form: bool, run: Callable[[Callable[[], bool]], bytes]) -> Response:

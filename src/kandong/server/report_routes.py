@@ -15,6 +15,7 @@ from flask import Response, request
 
 from kandong.errors import InputError
 from kandong.server.chat_run import is_gone
+from kandong.server.event_stream import stream_response
 from kandong.server.moderation_shapes import Moderation, ModerationBody, moderation_of, posts_of
 from kandong.server.picture_sources import read_pictures
 from kandong.server.post_pictures import picture_source
@@ -25,7 +26,6 @@ from kandong.tasks.analyse import TASKS
 from kandong.tasks.post import Post, parse_post
 from kandong.types import Picture
 
-_STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _DEFAULT_TASKS = tuple(task for task in TASKS if task != "ask")
 
 
@@ -84,7 +84,7 @@ def add_routes(routes: Routes) -> None:
             return _reports(run_reports(services(), caller().owner, wanted))
         environ = request.environ
         stream = ReportStream(services(), caller().owner, wanted, _reports, lambda: is_gone(environ))
-        return Response(stream, mimetype="text/event-stream", headers=_STREAM_HEADERS)
+        return stream_response(stream)
 
     @routes.add(
         "POST",

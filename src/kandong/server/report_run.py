@@ -12,21 +12,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from kandong.errors import KandongError
 from kandong.reading.report import ImageReading
-from kandong.runtime.handle import answer_of
 from kandong.server.error_replies import error_reply
+from kandong.server.event_stream import HEARTBEAT, encode_named
+from kandong.server.live_answer import HEARTBEAT_S
 from kandong.server.services import EngineGate, Services
 from kandong.tasks.analyse import TaskEvent, analyse
 from kandong.tasks.post import Post
 from kandong.types import Picture
 from kandong.vlm.config import ModelConfig
-from kandong.vlm.request import END_OF_REQUEST, Answer, Event, Priority, Request
+from kandong.vlm.request import Event, Priority, Request
 
-HEARTBEAT_S = 3.0
-_HEARTBEAT = b": waiting\n\n"
 _WITH_MODEL = frozenset({"ready", "starting", "restarting"})
 
 
@@ -56,11 +53,7 @@ class OwnersEngine:
 
     def generate(self, request: Request, *, priority: Priority = Priority.INTERACTIVE) -> Iterator[Event]:
         """Answer a request, as ``Engine.generate``. Errors: its own, and ``EngineProcessError``."""
-        handle = self._gate.submit(request, client=self._owner, priority=priority)
-        for event in handle.events():
-            if isinstance(event, END_OF_REQUEST) and not isinstance(event, Answer):
-                answer_of(event)
-            yield event
+        yield from self._gate.submit(request, client=self._owner, priority=priority).answered_events()
 
 
 def has_model(services: Services) -> bool:
@@ -149,10 +142,10 @@ class ReportStream:
                     self._cancel.set()
                     return
                 if time.monotonic() - written >= HEARTBEAT_S:
-                    yield _HEARTBEAT
+                    yield HEARTBEAT
                     written = time.monotonic()
                 continue
-            yield b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
+            yield encode_named(name, data)
             written = time.monotonic()
             if name in ("done", "failed"):
                 return
