@@ -64,6 +64,7 @@ def test_rename_settings_delete_restore(client: FlaskClient) -> None:
         "min_rounds": None,
         "system": "短",
         "assist": None,
+        "post_text": None,
     }
     gone = client.delete(at).json
     assert gone is not None
@@ -74,6 +75,19 @@ def test_rename_settings_delete_restore(client: FlaskClient) -> None:
     back = client.post(f"{at}/restore")
     assert back.json == changed
     assert client.post(f"{AT}/conv_none/restore").status_code == 404
+
+
+@pytest.mark.parametrize("is_assisted", [True, False])
+def test_a_posts_words_are_shown_to_the_model(client: FlaskClient, *, is_assisted: bool) -> None:
+    tokens = []
+    for more in ({}, {"post_text": "原价199元，现价89元"}):
+        conversation_id = create(client, settings={"max_tokens": 4, "assist": is_assisted} | more)
+        begun = ask(client, conversation_id, "便宜了多少？")
+        message = finish(client, begun["generation_id"])["message"]
+        tokens.append(message["usage"]["prompt_tokens"])
+        assert (message["evidence"] is not None) == is_assisted
+        assert begun["user_message"]["text"] == "便宜了多少？"
+    assert tokens[1] > tokens[0] + 8
 
 
 def test_search_and_pages(client: FlaskClient) -> None:
@@ -95,6 +109,7 @@ def test_search_and_pages(client: FlaskClient) -> None:
         ("PATCH", "/{id}", {"title": "  "}, "title"),
         ("PATCH", "/{id}", {"title": 5}, "title"),
         ("PATCH", "/{id}", {"settings": {"max_image_tokens": 1}}, "settings.max_image_tokens"),
+        ("PATCH", "/{id}", {"settings": {"post_text": "x" * 20_001}}, "settings.post_text"),
         ("POST", "/{id}/messages", {"text": " "}, "text"),
         ("POST", "/{id}/messages", {"text": "x" * 300_000}, "text"),
         ("POST", "/{id}/messages", {"text": 7}, "text"),

@@ -13,6 +13,7 @@ import msgspec
 from kandong.store.conversations import ListedConversation, StoredConversation
 from kandong.store.files import StoredFile
 from kandong.store.messages import Status, StoredMessage
+from kandong.tasks.post import MAX_TEXT_CHARACTERS
 
 MAX_TITLE_CHARS = 200
 MAX_SYSTEM_CHARS = 20_000
@@ -23,6 +24,7 @@ class ConversationSettings(msgspec.Struct, frozen=True):
     """How answers of a conversation are made; ``null`` or absent: the default.
 
     ``assist`` (by default on): what was read in pictures goes beside them, and answers are checked against it.
+    ``post_text``: words of the post that is talked about, quoted to the model as data and searched for evidence.
     """
 
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=262_144)] | None = None
@@ -31,6 +33,7 @@ class ConversationSettings(msgspec.Struct, frozen=True):
     min_rounds: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
     system: Annotated[str, msgspec.Meta(max_length=MAX_SYSTEM_CHARS)] | None = None
     assist: bool | None = None
+    post_text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)] | None = None
 
 
 class ShownFile(msgspec.Struct, frozen=True):

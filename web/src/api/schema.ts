@@ -275,6 +275,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reports/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports as an Excel file; no text of a post becomes a formula
+         * @description Needs the scope `read` where keys are in use.
+         */
+        post: operations["post_v1_reports_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/moderations": {
         parameters: {
             query?: never;
@@ -802,7 +822,8 @@ export interface components {
              *       "max_image_tokens": null,
              *       "min_rounds": null,
              *       "system": null,
-             *       "assist": null
+             *       "assist": null,
+             *       "post_text": null
              *     }
              */
             settings: components["schemas"]["ConversationSettings"];
@@ -890,6 +911,7 @@ export interface components {
          * @description How answers of a conversation are made; ``null`` or absent: the default.
          *
          *         ``assist`` (by default on): what was read in pictures goes beside them, and answers are checked against it.
+         *         ``post_text``: words of the post that is talked about, quoted to the model as data and searched for evidence.
          */
         ConversationSettings: {
             /** @default null */
@@ -904,6 +926,8 @@ export interface components {
             system: string | null;
             /** @default null */
             assist: boolean | null;
+            /** @default null */
+            post_text: string | null;
         };
         /**
          * ArchivedFile
@@ -1317,6 +1341,22 @@ export interface components {
             reports: {
                 [key: string]: Record<string, never>;
             };
+        };
+        /**
+         * ReportExport
+         * @description Reports of one post as ``POST /v1/reports`` gave them, and what the post is called in the table.
+         */
+        ReportExport: {
+            reports: {
+                [key: string]: Record<string, never>;
+            };
+            /** @default post */
+            name: string;
+            /**
+             * @default xlsx
+             * @enum {unknown}
+             */
+            format: "xlsx";
         };
         /**
          * ModerationBody
@@ -2988,6 +3028,124 @@ export interface operations {
             /** @description Gateway Timeout */
             504: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    post_v1_reports_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportExport"];
+            };
+        };
+        responses: {
+            /** @description Reports as an Excel file; no text of a post becomes a formula */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
