@@ -1,4 +1,5 @@
 /** The page's words in English. */
+import { analyse } from "./analyse.en";
 import type { Dictionary } from "./zh";
 
 const plural = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
@@ -6,12 +7,14 @@ const plural = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? o
 export const en: Dictionary = {
   appName: "Kandong",
   language: "English",
+  analyse,
   nav: {
     skip: "Skip to the question",
     newChat: "New chat",
     search: "Search chats",
     system: "System",
     chat: "Chat",
+    analyse: "Analyse",
     menu: "Open sidebar",
     closeMenu: "Close sidebar",
     more: "More",
@@ -45,6 +48,8 @@ export const en: Dictionary = {
   empty: {
     title: "Which picture shall we look at?",
     subtitle: "Drop, paste or choose pictures, then ask. Pictures and chats stay on this machine.",
+    aboutPost: "About this post",
+    dropPost: "Leave the post's words out",
     samples: "Or try an example",
     tryIt: (title) => `Try the example: ${title}`,
   },
@@ -282,6 +287,11 @@ export const en: Dictionary = {
     sidebar: "Show or hide the sidebar",
     close: "Close",
     paste: "Paste a picture",
+    onAnalyse: "Analyse",
+    check: "Check",
+    move: "Previous / next finding",
+    pick: "Pick a finding or mark",
+    release: "Let go",
   },
   templates: {
     analysis: { name: "Analyse" },

@@ -81,6 +81,8 @@ export interface Question {
   files: PictureFile[];
   previews: { url: string; name: string }[];
   replaceFrom?: string;
+  /** Words of the post that a new chat is about. */
+  postText?: string | undefined;
 }
 
 /** Ask in the open chat, which is made now if it is new. Errors: as the server's; then nothing has changed. */
@@ -94,7 +96,7 @@ export async function ask(question: Question): Promise<void> {
     error: null,
   });
   try {
-    const conversation = before.conversation ?? (await newConversation());
+    const conversation = before.conversation ?? (await newConversation(question.postText));
     const posted = await call<Posted>("POST", `/api/conversations/${conversation.id}/messages`, {
       text,
       file_ids: files.map((file) => file.id),
@@ -108,8 +110,8 @@ export async function ask(question: Question): Promise<void> {
   }
 }
 
-async function newConversation(): Promise<Conversation> {
-  const settings = preferences.get().newChat;
+async function newConversation(postText?: string): Promise<Conversation> {
+  const settings = { ...preferences.get().newChat, ...(postText ? { post_text: postText } : {}) };
   const conversation = await call<Conversation>("POST", "/api/conversations", { settings });
   threadStore.set({
     id: conversation.id,
@@ -211,11 +213,14 @@ async function stopAndWait(): Promise<void> {
 /** Change the settings of the open chat, or of new ones where none is open. */
 export async function changeSettings(settings: ChatSettings): Promise<void> {
   const { conversation } = threadStore.get();
-  preferences.set({ newChat: settings });
+  // The post is this chat's alone, and no setting takes it away.
+  const { post_text: _, ...common } = settings;
+  preferences.set({ newChat: common });
   if (!conversation) return;
-  threadStore.set({ conversation: { ...conversation, settings } });
+  const own = { ...common, post_text: conversation.settings.post_text ?? null };
+  threadStore.set({ conversation: { ...conversation, settings: own } });
   try {
-    await call("PATCH", `/api/conversations/${conversation.id}`, { settings });
+    await call("PATCH", `/api/conversations/${conversation.id}`, { settings: own });
   } catch (error) {
     notifyError(error);
   }
