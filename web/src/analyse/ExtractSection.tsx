@@ -3,7 +3,7 @@ import type { Report } from "../api/reports";
 import { useWords } from "../i18n";
 import { FindingItem, PlaceLabel } from "./FindingItem";
 import type { Content, Finding } from "./findings";
-import { fieldName } from "./names";
+import { fieldName, valueText } from "./names";
 import { FieldSign } from "./signs";
 
 type Of<K extends Content["kind"]> = Finding & { content: Content & { kind: K } };
@@ -98,7 +98,7 @@ function FieldRow({
       </td>
       <td>{fieldName(path, t, offers)}</td>
       <td lang="zh-CN">
-        <strong>{field.value ?? "–"}</strong>
+        <strong>{valueText(field.value)}</strong>
         {field.formula && <small>{field.formula}</small>}
         {field.proposed && field.proposed !== field.value && <small>{t.proposed(field.proposed)}</small>}
       </td>

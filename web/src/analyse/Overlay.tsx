@@ -12,9 +12,13 @@ import { activeOf, light, pick, selectionStore } from "./selection";
 import { TONE_SIGNS } from "./signs";
 
 const GRAVITY: Tone[] = ["bad", "warn", "good", "plain"];
-const LABEL_PX = 18;
-const SIGN_PX = 7.4;
+/** Sizes on the screen, for pictures that are shown large and small. */
+const LABELS = {
+  large: { height: 18, sign: 7.4, font: 12 },
+  small: { height: 14, sign: 6, font: 9.5 },
+} as const;
 const PAD_PX = 3;
+const SMALL_BELOW_PX = 320;
 
 interface BoxMark {
   key: string;
@@ -70,7 +74,7 @@ export function Overlay({
   return (
     // biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset
     <svg
-      className="overlay"
+      className={lit.length > 0 ? "overlay has-lit" : "overlay"}
       viewBox={`0 0 ${widthPx} ${heightPx}`}
       preserveAspectRatio="none"
       role="group"
@@ -93,6 +97,7 @@ export function Overlay({
           key={mark.key}
           mark={mark}
           scale={scale}
+          size={widthPx * scale < SMALL_BELOW_PX ? "small" : "large"}
           hatch={hatch}
           isLit={mark.findings.some((one) => one.id === active)}
           isEntry={mark.key === entryKey}
@@ -125,6 +130,7 @@ function dimPath(width: number, height: number, marks: BoxMark[]): string {
 function BoxShape({
   mark,
   scale,
+  size,
   hatch,
   isLit,
   isEntry,
@@ -132,6 +138,7 @@ function BoxShape({
 }: {
   mark: BoxMark;
   scale: number;
+  size: keyof typeof LABELS;
   hatch: string;
   isLit: boolean;
   isEntry: boolean;
@@ -142,8 +149,9 @@ function BoxShape({
   if (!first) return null;
   const numbers = mark.findings.flatMap(({ label }) => (label === null ? [] : [label]));
   const text = `${TONE_SIGNS[mark.tone]}${numbers.slice(0, 2).join(",")}${numbers.length > 2 ? "…" : ""}`;
-  const heightPx = LABEL_PX / scale;
-  const widthPx = (text.length * SIGN_PX + 2 * PAD_PX) / scale;
+  const { height, sign, font } = LABELS[size];
+  const heightPx = height / scale;
+  const widthPx = (text.length * sign + 2 * PAD_PX) / scale;
   const [left, top] = mark.box;
   const labelTop = top >= heightPx ? top - heightPx : top;
   const onKeyDown = (event: KeyboardEvent) => {
@@ -180,7 +188,7 @@ function BoxShape({
         className="box-number"
         x={left + widthPx / 2}
         y={labelTop + heightPx / 2}
-        fontSize={12 / scale}
+        fontSize={font / scale}
         textAnchor="middle"
         dominantBaseline="central"
       >

@@ -34,7 +34,10 @@ function TextMark({ piece, findings }: { piece: TextPiece; findings: Finding[] }
   const isLit = active !== null && piece.ids.includes(active);
   const isFromList = useStore(selectionStore, (value) => isLit && value.side === "list");
   useEffect(() => {
-    if (isFromList) element.current?.scrollIntoView({ block: "nearest" });
+    // Where the words scroll with the report, going to them would leave the finding.
+    const pane = element.current?.closest(".post-pane");
+    if (isFromList && pane && getComputedStyle(pane).overflowY === "auto")
+      element.current?.scrollIntoView({ block: "nearest" });
   }, [isFromList]);
   const first = own[0];
   if (!first) return <span>{piece.text}</span>;

@@ -11,7 +11,8 @@ export function fieldName(path: string, t: AnalyseWords, offers: ExtractResult["
   if (group === "offer" && number !== null) {
     const kind = offers[number]?.price_kind;
     const own = leaf === "price" && kind ? t.priceKinds[kind] : undefined;
-    return [own ?? t.fields[leaf ?? ""] ?? leaf, offers.length > 1 ? `(${number + 1})` : ""]
+    const isOneOfMany = offers.filter((offer) => offer.price_kind === kind).length > 1;
+    return [own ?? t.fields[leaf ?? ""] ?? leaf, isOneOfMany ? `(${number + 1})` : ""]
       .filter(Boolean)
       .join(" ");
   }
@@ -19,4 +20,9 @@ export function fieldName(path: string, t: AnalyseWords, offers: ExtractResult["
   return [name, number !== null ? String(number + 1) : "", leaf ? (t.fields[leaf] ?? leaf) : ""]
     .filter(Boolean)
     .join(" ");
+}
+
+/** A value as people write it: a date without a year is only month and day. */
+export function valueText(value: string | null): string {
+  return value === null ? "–" : value.replace(/^--(?=\d\d-\d\d$)/, "");
 }

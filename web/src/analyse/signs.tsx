@@ -14,7 +14,7 @@ import type { FieldStatus, Mark, Suggestion } from "../api/reports";
 import type { Tone } from "./findings";
 
 /** Stands before the number of a mark, in the picture and in the list. */
-export const TONE_SIGNS: Record<Tone, string> = { bad: "✕", warn: "!", good: "✓", plain: "" };
+export const TONE_SIGNS: Record<Tone, string> = { bad: "!!", warn: "!", good: "✓", plain: "" };
 
 export const VERDICT_ICONS: Record<Suggestion, ReactNode> = {
   pass: <CheckCircleOutlined aria-hidden />,

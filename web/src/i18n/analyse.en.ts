@@ -131,7 +131,7 @@ export const analyse: AnalyseWords = {
     exempted: "Looked at, and lawful",
   },
   noHits: "No rule was hit.",
-  article: (law, article) => `${law} art. ${article}`,
+  article: (law, article) => (/^\d/.test(article) ? `${law} art. ${article}` : `${law} ${article}`),
   penalty: (article) => `penalty: art. ${article}`,
   certainty: { V: "text verified", S: "text not verified word by word", M: "text to be verified" },
   severity: { low: "minor", medium: "medium", high: "grave" },

@@ -127,7 +127,8 @@ export const analyse = {
     exempted: "看过、不算违规",
   },
   noHits: "没有命中规则。",
-  article: (law: string, article: string) => `${law}第 ${article} 条`,
+  article: (law: string, article: string) =>
+    /^\d/.test(article) ? `${law}第 ${article} 条` : `${law} ${article}`,
   penalty: (article: string) => `罚则：第 ${article} 条`,
   certainty: { V: "条文已核对", S: "条文未逐字核对", M: "条文待核对" } as Record<string, string>,
   severity: { low: "轻", medium: "中", high: "重" } as Record<string, string>,
