@@ -136,20 +136,22 @@ for (const [name, use] of [
     });
 
     test("nothing serious stands between a report and a screen reader", async ({ page }) => {
+      await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+      await openAnalyse(page, "moderate", "extract", "sentiment", "ask", "read");
+      await expectAccessible(page);
+      await page.locator(".more summary").click();
+      await expectAccessible(page);
+      await check(page);
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-        await openAnalyse(page, "moderate", "extract", "sentiment", "ask", "read");
-        if ((await page.locator(".verdict").count()) === 0) {
-          await expectAccessible(page);
-          await page.locator(".more summary").click();
-          await expectAccessible(page);
-          await check(page);
-        }
-        await expectAccessible(page);
+        // In the dark only colours differ.
+        const rules = colorScheme === "dark" ? ["color-contrast"] : undefined;
+        await expectAccessible(page, rules);
         await finding(page, "国家级").click();
-        await expectAccessible(page);
+        await expectAccessible(page, rules);
+        await page.keyboard.press("Escape");
         await page.getByRole("button", { name: "修改帖子" }).click();
-        await expectAccessible(page);
+        await expectAccessible(page, rules);
         await page.getByRole("button", { name: "图文", exact: true }).click();
       }
     });

@@ -26,6 +26,12 @@ export function PostText({ text, findings }: { text: string; findings: Finding[]
   );
 }
 
+/** Whether the words scroll by themselves: where they scroll with the report, going to one would leave the other. */
+function hasOwnPane(element: Element | null): boolean {
+  const pane = element?.closest(".post-pane");
+  return pane ? getComputedStyle(pane).overflowY === "auto" : false;
+}
+
 function TextMark({ piece, findings }: { piece: TextPiece; findings: Finding[] }) {
   const t = useWords().analyse;
   const element = useRef<HTMLSpanElement>(null);
@@ -34,10 +40,7 @@ function TextMark({ piece, findings }: { piece: TextPiece; findings: Finding[] }
   const isLit = active !== null && piece.ids.includes(active);
   const isFromList = useStore(selectionStore, (value) => isLit && value.side === "list");
   useEffect(() => {
-    // Where the words scroll with the report, going to them would leave the finding.
-    const pane = element.current?.closest(".post-pane");
-    if (isFromList && pane && getComputedStyle(pane).overflowY === "auto")
-      element.current?.scrollIntoView({ block: "nearest" });
+    if (isFromList && hasOwnPane(element.current)) element.current?.scrollIntoView({ block: "nearest" });
   }, [isFromList]);
   const first = own[0];
   if (!first) return <span>{piece.text}</span>;
@@ -50,6 +53,7 @@ function TextMark({ piece, findings }: { piece: TextPiece; findings: Finding[] }
     event.preventDefault();
     pick(first.id, "board");
   };
+  const point = () => light(first.id, hasOwnPane(element.current) ? "board" : "list");
   const numbers = own.flatMap(({ label }) => (label === null ? [] : [label]));
   return (
     // biome-ignore lint/a11y/useSemanticElements: a button element would not break with its line
@@ -60,9 +64,9 @@ function TextMark({ piece, findings }: { piece: TextPiece; findings: Finding[] }
       role="button"
       tabIndex={0}
       aria-label={t.box(numbers.join(", "), piece.text)}
-      onMouseEnter={() => light(first.id, "board")}
+      onMouseEnter={point}
       onMouseLeave={() => light(null, "board")}
-      onFocus={() => light(first.id, "board")}
+      onFocus={point}
       onBlur={() => light(null, "board")}
       onClick={() => pick(first.id, "board")}
       onKeyDown={onKeyDown}

@@ -172,11 +172,13 @@ export function stopAnalysis(): void {
 /** Begin anew with an empty post. */
 export function newPost(): void {
   stopAnalysis();
+  const { pictures } = draftOf(composerStore.get().drafts, POST_KEY);
+  const drafted = new Set(pictures.map((picture) => picture.file?.id));
   const files = analysisStore.get().shown?.files.map((file) => file.id) ?? [];
   analysisStore.set({ shown: null });
   keep(null);
   clearDraft(POST_KEY);
-  releaseFiles(files);
+  releaseFiles(files.filter((id) => !drafted.has(id)));
   clearPost();
 }
 
