@@ -10,6 +10,8 @@ import { Button } from "antd";
 import { type Report, TASKS, type Task } from "../api/reports";
 import { useWords } from "../i18n";
 import { askAboutPost, type Shown, saveExcel, saveJson } from "../state/analysis";
+import { preferences } from "../state/preferences";
+import { useStore } from "../state/store";
 import { durationText } from "../state/units";
 import { ChangesNote } from "./ChangesNote";
 import { ExtractSection } from "./ExtractSection";
@@ -113,12 +115,14 @@ function Verdict({ shown }: { shown: Shown }) {
 function Section({ report, findings }: { report: Report; findings: Finding[] }) {
   const words = useWords();
   const t = words.analyse;
-  const { task, status } = report;
+  const { task, status, model } = report;
+  const isDemo = useStore(preferences, ({ demoModels }) => model != null && demoModels.includes(model.id));
   return (
     <section className="part" id={`part-${task}`} tabIndex={-1} aria-labelledby={`part-${task}-name`}>
       <header>
         <h2 id={`part-${task}-name`}>{t.taskNames[task]}</h2>
         {status !== "ok" && <span className={`status is-${status}`}>{t.status[status]}</span>}
+        {isDemo && <span className="status is-partial">{words.message.demo}</span>}
         <span className="part-facts">
           {report.cached ? t.cached : t.tookMs(durationText(report.took_ms, words))}
         </span>

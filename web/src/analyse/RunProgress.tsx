@@ -2,6 +2,7 @@
 import { CheckCircleFilled, ClockCircleOutlined, LoadingOutlined } from "@ant-design/icons";
 import { Alert, Button } from "antd";
 import { useEffect, useState } from "react";
+import { ApiError } from "../api/client";
 import { useWords } from "../i18n";
 import { type Run, runAnalysis, stopAnalysis, type TaskProgress } from "../state/analysis";
 import { tell } from "../state/failures";
@@ -71,6 +72,8 @@ function Seconds({ startedMs }: { startedMs: number }) {
 function Failed({ error }: { error: unknown }) {
   const t = useWords().analyse;
   const { text, detail } = tell(error);
+  const isGone =
+    error instanceof ApiError && error.status === 404 && error.param?.startsWith("post.pictures");
   return (
     <Alert
       className="run-failed"
@@ -79,7 +82,7 @@ function Failed({ error }: { error: unknown }) {
       title={t.failed}
       description={
         <>
-          <p>{text}</p>
+          <p>{isGone ? t.picturesGone : text}</p>
           {detail && <p>{detail}</p>}
           <div className="run-ways">
             <Button type="primary" onClick={() => void runAnalysis()}>

@@ -11,8 +11,9 @@ export function fieldName(path: string, t: AnalyseWords, offers: ExtractResult["
   if (group === "offer" && number !== null) {
     const kind = offers[number]?.price_kind;
     const own = leaf === "price" && kind ? t.priceKinds[kind] : undefined;
-    const isOneOfMany = offers.filter((offer) => offer.price_kind === kind).length > 1;
-    return [own ?? t.fields[leaf ?? ""] ?? leaf, isOneOfMany ? `(${number + 1})` : ""]
+    const alike = offers.filter((offer) => offer.price_kind === kind);
+    const before = offers.slice(0, number).filter((offer) => offer.price_kind === kind);
+    return [own ?? t.fields[leaf ?? ""] ?? leaf, alike.length > 1 ? String(before.length + 1) : ""]
       .filter(Boolean)
       .join(" ");
   }

@@ -218,6 +218,8 @@ export interface Report<T extends Task = Task> {
   result: ResultOf[T];
   warnings: string[];
   unchecked: string[];
+  /** The model that had a say in it. */
+  model: { id: string } | null;
   took_ms: number;
   cached: boolean;
 }

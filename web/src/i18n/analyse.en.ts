@@ -72,12 +72,14 @@ export const analyse: AnalyseWords = {
   needTask: "Choose at least one task",
   newPost: "Another post",
   see: "Look",
-  edit: "Change the post",
+  edit: "Edit",
   stop: "Stop",
   running: "Checking",
   uploading: "Uploading pictures",
   seconds: (n) => `${n} s`,
   failed: "The check failed",
+  picturesGone:
+    "A picture is no longer on the service. Under “Edit”, remove it, add it again, and try once more.",
   retry: "Try again",
   back: "Back",
   stages: {

@@ -74,6 +74,7 @@ export const analyse = {
   uploading: "正在上传图片",
   seconds: (n: number) => `${n} 秒`,
   failed: "没有检查成功",
+  picturesGone: "有图片已经不在服务里了。请在“修改帖子”里移除它，重新添加后再试。",
   retry: "重试",
   back: "返回",
   stages: {

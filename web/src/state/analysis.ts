@@ -3,7 +3,7 @@
  * Owns: running, progress, stopping, what changed since the last run, keeping the report while the tab lives. Must not
  * know: how any of it looks.
  */
-import { type ApiError, errorOf, send, unreachable } from "../api/client";
+import { ApiError, errorOf, send, unreachable } from "../api/client";
 import { readEvents } from "../api/events";
 import type { Task } from "../api/reports";
 import type { PictureFile, ReportSet, Sample } from "../api/types";
@@ -24,6 +24,7 @@ import { notifyError } from "./failures";
 import { clearPost, fingerprint, isPostEmpty, requestOf } from "./post";
 import { go } from "./route";
 import { saveFile } from "./saving";
+import { askForKey } from "./session";
 import { createStore } from "./store";
 
 export type Stage = "waiting" | "reading" | "vision" | "prefill" | "writing" | "checking" | "done";
@@ -115,7 +116,7 @@ export async function runAnalysis(): Promise<void> {
   } catch (error) {
     if (!isCurrent() || controller.signal.aborted) return;
     change({ status: "failed", error });
-    notifyError(error);
+    if (error instanceof ApiError && error.status === 401) askForKey();
   }
 }
 
@@ -127,7 +128,7 @@ async function followRun(
   for await (const { event, data } of readEvents("/v1/reports", signal, { ...request, stream: true })) {
     const value = JSON.parse(data);
     if (event === "done") return value as ReportSet;
-    if (event === "failed") throw errorOf(value, 200) satisfies ApiError;
+    if (event === "failed") throw errorOf(value, 200);
     if (event === "progress")
       change({ progress: foldProgress(analysisStore.get().run?.progress ?? {}, value) });
   }
