@@ -116,6 +116,43 @@ for (const [name, use] of [
       await expect(finding(page, "全网最低")).toHaveClass(/is-lit/);
     });
 
+    test("a long picture behind another comes into view with what is found at its end", async ({ page }) => {
+      await openAnalyse(page, "moderate");
+      await drop(page, POSTER, "海报.png");
+      await page.evaluate(() => {
+        const canvas = Object.assign(document.createElement("canvas"), { width: 600, height: 3600 });
+        const pen = canvas.getContext("2d");
+        if (!pen) return;
+        pen.fillStyle = "#fff";
+        pen.fillRect(0, 0, 600, 3600);
+        pen.fillStyle = "#111";
+        pen.font = "44px sans-serif";
+        pen.fillText("今天天气很好", 60, 120);
+        pen.fillText("全球顶级品质", 60, 3480);
+        return new Promise<void>((resolve) =>
+          canvas.toBlob((blob) => {
+            const transfer = new DataTransfer();
+            if (blob) transfer.items.add(new File([blob], "长图.png", { type: "image/png" }));
+            document.body.dispatchEvent(
+              new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }),
+            );
+            resolve();
+          }),
+        );
+      });
+      await expect(page.getByRole("list", { name: "帖子的图片" }).getByRole("img")).toHaveCount(2);
+      await page.getByRole("button", { name: "开始检查" }).click();
+      await waitForReport(page);
+      const thumbs = page.getByRole("list", { name: "帖子的图片" }).getByRole("button");
+      await expect(thumbs.first()).toHaveAttribute("aria-pressed", "true");
+      await finding(page, "顶级").hover();
+      await expect(thumbs.nth(1)).toHaveAttribute("aria-pressed", "true");
+      await expect(page.locator(".spot")).toBeInViewport();
+      await finding(page, "国家级").hover();
+      await expect(thumbs.first()).toHaveAttribute("aria-pressed", "true");
+      await expect(page.locator(".spot")).toBeInViewport();
+    });
+
     test("a rewording is copied, and checking again tells what changed", async ({ page, context }) => {
       await context.grantPermissions(["clipboard-read", "clipboard-write"]);
       await openAnalyse(page, "moderate");
