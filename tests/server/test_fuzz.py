@@ -34,7 +34,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Both go to the network or look whether it is there, and have tests of their own.
+# One goes to the network, the other may take seconds; both have tests of their own.
 LEFT_OUT = {("post", "/api/models/pull"), ("get", "/api/system/doctor")}
 SHARE_OF_CHAT = 6  # it takes the most
 # What the machine's own state decides: whether the disk is full, the model slow, the queue full.

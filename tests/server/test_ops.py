@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from flask.testing import FlaskClient
 from kandong.models.catalogue import models_folder
 from kandong.runtime.supervisor import SupervisorOptions
 from kandong.server.app import all_routes, create_app
+from kandong.server.check_up import CheckUp
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.openapi import error_statuses, openapi_document
 from kandong.server.opening import close_services, open_services
@@ -103,9 +105,27 @@ def test_metrics_are_prometheus_text(client: FlaskClient) -> None:
 
 
 def test_doctor_speaks_of_this_installation(client: FlaskClient) -> None:
-    checks = {check["name"]: check for check in client.get("/api/system/doctor").json["checks"]}  # type: ignore[index]
-    assert checks["openvino"]["status"] == "ok"
-    assert set(checks["model"]) == {"name", "status", "message", "hint"}
+    quick: Any = client.get("/api/system/doctor").json
+    started = time.perf_counter()
+    assert all(client.get("/api/system/doctor").json == quick for _ in range(5))
+    assert time.perf_counter() - started < 1.0  # five requests cost one examination
+    thorough: Any = client.get("/api/system/doctor?thorough=true").json
+    assert (quick["is_thorough"], thorough["is_thorough"]) == (False, True)
+    for report in (quick, thorough):
+        checks = {check["name"]: check for check in report["checks"]}
+        assert checks["openvino"]["status"] == "ok"
+        assert set(checks["model"]) == {"name", "status", "message", "hint"}
+    found = [next(c["message"] for c in r["checks"] if c["name"] == "ocr") for r in (quick, thorough)]
+    assert "--verify reads a card" in found[0]
+    assert "39元" in found[1]
+    assert client.get("/api/system/doctor?thorough=perhaps").status_code == 400
+
+
+def test_quick_check_up_takes_less_than_a_second(services: Services) -> None:
+    services.check_up.quick()  # the first imports what nobody needed before
+    started = time.perf_counter()
+    CheckUp(str(GOLDEN / "tied")).quick()
+    assert time.perf_counter() - started < 1.0
 
 
 def test_description_holds_every_route_and_status(client: FlaskClient) -> None:

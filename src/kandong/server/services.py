@@ -16,6 +16,7 @@ from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
 from kandong.server.archive import Archives
 from kandong.server.assisting import Assistant
+from kandong.server.check_up import CheckUp
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -82,6 +83,7 @@ class Services:
     readings: Readings
     assistant: Assistant
     pulls: Pulls
+    check_up: CheckUp
     reports: ReportCache = field(default_factory=MemoryReports)
     page: PageFiles = field(default_factory=PageFiles)
     requests: RequestMetrics = field(default_factory=RequestMetrics)

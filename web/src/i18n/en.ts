@@ -244,6 +244,8 @@ export const en: Dictionary = {
     uptime: "Running for",
     doctor: "Check-up",
     doctorRun: "Check again",
+    doctorThorough: "Check thoroughly",
+    doctorThoroughHint: "Reads every byte of converted weights and a picture with OCR; takes seconds",
     doctorOk: "All is well",
     doctorStates: { ok: "OK", warn: "Note", fail: "Problem" },
     doctorFailed: "The check-up did not finish",

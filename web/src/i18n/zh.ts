@@ -237,6 +237,8 @@ export const zh = {
     uptime: "已运行",
     doctor: "体检",
     doctorRun: "再检查一次",
+    doctorThorough: "彻底检查",
+    doctorThoroughHint: "逐字节核对已转换的权重，并实际识别一张图片；需要几秒到几十秒",
     doctorOk: "一切正常",
     doctorStates: { ok: "正常", warn: "注意", fail: "有问题" },
     doctorFailed: "体检没有完成",
