@@ -71,7 +71,7 @@ ANSWER = Answer(
     stopped_by="digits",
     logprobs=LOGPROBS,
 )
-EVENTS: list[Event] = [Queued(2, 1500.0), Progress("vision", 1, 24), TextPiece("价"), ANSWER, Cancelled()]
+EVENTS: list[Event] = [Queued(2, 1500.0), Progress("vision", 1, 24), TextPiece("价", 3), ANSWER, Cancelled()]
 
 
 SAMPLING = SamplingParameters(

@@ -1619,6 +1619,41 @@ export interface components {
             error: Record<string, never> | null;
         };
         /**
+         * AnswerQueued
+         * @description It waits; ``position`` counts from 1.
+         */
+        AnswerQueued: {
+            position: number;
+            predicted_wait_ms: number;
+        };
+        /**
+         * AnswerProgress
+         * @description Its pictures are read (OCR) or looked at (vision), or its prompt is (prefill); counts are of that stage.
+         */
+        AnswerProgress: {
+            /** @enum {unknown} */
+            stage: "prefill" | "reading" | "vision";
+            num_done: number;
+            num_total: number;
+            picture_index: number | null;
+            num_pictures: number;
+        };
+        /**
+         * AnswerText
+         * @description More of its text, and how many tokens the model wrote for it; ``null`` where that is no longer known.
+         */
+        AnswerText: {
+            text: string;
+            num_tokens: number | null;
+        };
+        /**
+         * AnswerEnd
+         * @description Its end, with all of it.
+         */
+        AnswerEnd: {
+            message: components["schemas"]["Message"];
+        };
+        /**
          * ErrorReply
          * @description The body of every answer with a status from 400 on.
          */
