@@ -16,8 +16,8 @@ from flask.testing import FlaskClient
 from kandong.errors import EngineLostError, StorageError
 from kandong.runtime.conversation import Chat
 from kandong.server.asking import Asked, LoadPicture, Prepared, prepare_plain
-from kandong.server.generation_events import EVENTS
 from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.generation_events import EVENTS
 from kandong.server.opening import close_services, open_services
 from kandong.server.readings import Readings
 from kandong.server.services import Services
