@@ -183,6 +183,8 @@ export const zh = {
   model: {
     missingTitle: "还差一步：下载模型",
     missingText: "看懂要用 Qwen3-VL-2B。下载一次，之后完全离线运行。",
+    missingMeanwhile:
+      "在此之前，可以添加图片、写好问题、翻看和导出以往的对话；识别文字和规则审核不需要模型（kandong read、kandong moderate、/v1/reports）。",
     download: "下载模型",
     tryDemo: "先用演示模型试试",
     downloading: "正在下载模型",
