@@ -1,6 +1,7 @@
 """The engine behind the web process: perhaps missing, loading, dead for a moment, or exchanged for another model.
 
-Owns: which model runs, its supervisor and the one client of it. Must not know: HTTP, who asks. Thread-safe.
+Owns: what handlers and admission see of it; which model runs, its supervisor and the one client of it. Must not know:
+HTTP, who asks. Thread-safe.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kandong.errors import EngineUnavailableError, KandongError, ModelNotFoundError
 from kandong.models.catalogue import FoundModel, find_model
@@ -22,6 +23,32 @@ from kandong.vlm.request import Priority, Request
 
 _STATES = {"stopped": "unavailable"}
 _HEALTH_S = 0.3
+
+
+class EngineGate(Protocol):
+    """The engine as handlers see it: perhaps not there yet."""
+
+    @property
+    def state(self) -> str:
+        """One of ready, starting, restarting, missing, downloading, failed, unavailable."""
+
+    @property
+    def model_name(self) -> str | None:
+        """The name that clients ask for it by."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the checkpoint says. Errors: ``ModelNotFoundError``, ``EngineUnavailableError`` while there is none."""
+
+    def submit(self, request: Request, *, client: str, priority: Priority = Priority.INTERACTIVE) -> Handle:
+        """As ``EngineClient.submit``. Errors: its own, and those of ``config``."""
+
+
+class EngineHost(EngineGate, Protocol):
+    """What runs the engine, and counts."""
+
+    def metrics(self) -> dict[str, float]:
+        """Give counters, with the rates that the engine has learnt."""
 
 
 class _Running:

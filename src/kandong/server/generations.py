@@ -16,14 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from kandong.errors import KandongError, QueueFullError, StorageError
 from kandong.runtime.handle import Handle
 from kandong.server.asking import Asked, Prepare, Prepared, outcome_of_answer, prepare_plain
-from kandong.server.conversation_shapes import MessageError, Outcome, message_of
+from kandong.server.conversation_shapes import Outcome, message_of
+from kandong.server.engine_gate import EngineGate
 from kandong.server.error_replies import error_reply
 from kandong.server.generation_events import AnswerEnd, AnswerText, progress_of, queued_of, reading_begins
 from kandong.server.live_answer import HEARTBEAT_S, LiveAnswer, LiveEvent
@@ -33,9 +34,6 @@ from kandong.store.media import MediaFolder
 from kandong.store.messages import Messages, Status, StoredMessage, Turn
 from kandong.types import Picture
 from kandong.vlm.request import Answer, Cancelled, Event, Failed, Progress, Queued, TextPiece
-
-if TYPE_CHECKING:
-    from kandong.server.services import EngineGate
 
 SAVE_EVERY_S: Final = 0.5
 _KEPT_AFTER_END_S: Final = 300.0
@@ -205,8 +203,7 @@ class Generations:
         if self._is_closing or self._is_draining():
             self._end(writing, "stopped", "interrupted", writing.live.text, Outcome(model=model))
             return
-        told = msgspec.convert(msgspec.to_builtins(error_reply(error).error), MessageError)
-        self._end(writing, "failed", "failed", writing.live.text, Outcome(error=told, model=model))
+        self._end(writing, "failed", "failed", writing.live.text, Outcome(error=error_reply(error).error, model=model))
 
     def _save_text(self, writing: _Writing) -> None:
         now = time.monotonic()

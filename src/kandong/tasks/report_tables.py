@@ -37,6 +37,12 @@ def sheets_of(task: str, posts: Sequence[tuple[str, Mapping[str, Any]]]) -> list
     return sheets
 
 
+def listed_fields(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give the fields of an extraction, each with its path; with a caller's own schema they come by path."""
+    fields = result["fields"]
+    return fields if isinstance(fields, list) else [{"path": path} | field for path, field in fields.items()]
+
+
 def _read(result: Mapping[str, Any]) -> Row:
     images = result["images"]
     lines = [line for image in images for line in image["lines"]]
@@ -115,10 +121,8 @@ def _extract(result: Mapping[str, Any]) -> Row:
 
 
 def _fields(name: str, report: Mapping[str, Any]) -> list[list[Cell]]:
-    fields = report["result"]["fields"]
-    listed = fields if isinstance(fields, list) else [{"path": path} | field for path, field in fields.items()]
     rows: list[list[Cell]] = []
-    for field in listed:
+    for field in listed_fields(report["result"]):
         at: Mapping[str, Any] = next(iter(field["evidence"]), {})
         value = field["value"]
         rows.append(

@@ -832,7 +832,7 @@ export interface components {
             /** @default null */
             stopped_by: string | null;
             /** @default null */
-            error: components["schemas"]["MessageError"] | null;
+            error: components["schemas"]["ErrorBody"] | null;
             /** @default null */
             usage: components["schemas"]["kandong.server.conversation_shapes.Usage"] | null;
             /** @default null */
@@ -856,10 +856,10 @@ export interface components {
             id: string;
         };
         /**
-         * MessageError
-         * @description Why an answer failed.
+         * ErrorBody
+         * @description What went wrong, as OpenAI's clients read it, with what to do about it.
          */
-        MessageError: {
+        ErrorBody: {
             message: string;
             type: string;
             param: string | null;
@@ -1414,7 +1414,7 @@ export interface components {
             status: "complete" | "failed" | "interrupted" | "running" | "stopped";
             finish_reason: string | null;
             stopped_by: string | null;
-            error: components["schemas"]["MessageError"] | null;
+            error: components["schemas"]["ErrorBody"] | null;
             usage: components["schemas"]["kandong.server.conversation_shapes.Usage"] | null;
             timings_ms: {
                 [key: string]: number;
@@ -1659,18 +1659,6 @@ export interface components {
          */
         ErrorReply: {
             error: components["schemas"]["ErrorBody"];
-        };
-        /**
-         * ErrorBody
-         * @description What went wrong, as OpenAI's clients read it, with what to do about it.
-         */
-        ErrorBody: {
-            message: string;
-            type: string;
-            param: string | null;
-            code: string;
-            hint: string | null;
-            retryable: boolean;
         };
     };
     responses: never;
