@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import jsonschema
 import pytest
 from flask.testing import FlaskClient
 
+from kandong import errors
 from kandong.models.catalogue import models_folder
 from kandong.runtime.supervisor import SupervisorOptions
 from kandong.server.app import all_routes, create_app
@@ -144,6 +146,14 @@ def test_description_holds_every_route_and_status(client: FlaskClient) -> None:
     text = json.dumps(document)
     for reference in {r.split('"')[0] for r in text.split("#/components/schemas/")[1:]}:
         assert reference in document["components"]["schemas"]
+
+
+def test_every_status_of_an_error_is_in_the_documentation() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE)
+    documented = {int(status) for row in rows for status in row.split(",")}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KandongError)]
+    assert {kind.http_status for kind in kinds} == documented
 
 
 def test_docs_need_neither_script_nor_network(client: FlaskClient) -> None:
