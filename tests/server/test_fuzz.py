@@ -24,9 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from kandong.settings import Settings
+from tests.repetitions import repetitions
 from tests.server.asking import URL
 
-NUM_CASES = int(os.environ.get("KANDONG_TEST_FUZZ_CASES", "150"))
+NUM_CASES = int(os.environ.get("KANDONG_TEST_FUZZ_CASES", repetitions(150, 2_000)))
 LEAKS = re.compile(r"0x[0-9a-f]{6,}|Traceback|File \"|/home/|/tmp/|/usr/|site-packages|\.py\b")
 CHECKS: list[Any] = [
     status_code_conformance,

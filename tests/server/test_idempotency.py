@@ -86,9 +86,7 @@ def test_stream_with_a_key_is_refused(client: FlaskClient, runs: list[Request]) 
     assert runs == []
 
 
-def test_of_a_hundred_at_once_one_runs_and_all_get_its_answer(
-    app: Flask, runs: list[Request], figure: Figure
-) -> None:
+def test_of_a_hundred_at_once_one_runs_and_all_get_its_answer(app: Flask, runs: list[Request], figure: Figure) -> None:
     bodies: list[bytes] = []
     num_busy = [0]
     barrier = threading.Barrier(100)

@@ -148,9 +148,7 @@ def test_bad_input_over_real_connections_leaves_it_serving(service: Served, keys
     assert service.engine_id() == engine
 
 
-def test_vanished_client_stops_the_work(
-    service: Served, keys: dict[str, dict[str, str]], figure: Figure
-) -> None:
+def test_vanished_client_stops_the_work(service: Served, keys: dict[str, dict[str, str]], figure: Figure) -> None:
     with service.stream(8000, keys["a"]) as stream:
         stream.read(100)
         time.sleep(0.1)

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Figure
+from tests.repetitions import repetitions
 from tests.server.served import CHAT, TIED, long_question, served
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends processes by signals")
-NUM_PROBES = int(os.environ.get("KANDONG_TEST_PROBES", "150"))
+NUM_PROBES = repetitions(150, 1_000)
 # A third death within five minutes would open the breaker.
 NUM_DEATHS = 2
 
@@ -36,4 +37,6 @@ def test_whenever_it_says_ready_a_request_is_answered(tmp_path: Path, figure: Fi
                 os.kill(service.engine_id(), signal.SIGKILL)
     assert statuses == {200: NUM_PROBES}
     assert num_not_ready > 0  # while it loaded, and after each death
-    figure(f"{NUM_PROBES} requests after a 200 of /readyz: all answered; 503 {num_not_ready} times, {NUM_DEATHS} deaths")
+    figure(
+        f"{NUM_PROBES} requests after a 200 of /readyz: all answered; 503 {num_not_ready} times, {NUM_DEATHS} deaths"
+    )
