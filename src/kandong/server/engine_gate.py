@@ -56,6 +56,7 @@ class _Running:
 
     def __init__(self, found: FoundModel, options: SupervisorOptions) -> None:
         self.found = found
+        self.is_demo = found.is_demo
         self.config: ModelConfig = read_model_config(found.folder)
         engine = dict(options.engine) | {"model": str(found.folder)}
         self.supervisor = Supervisor(replace(options, engine=engine)).start()
@@ -124,7 +125,8 @@ class SupervisedEngine:
     @property
     def is_demo(self) -> bool:
         """Whether what runs is the small demonstration model."""
-        return self.model_name == DEMO_MODEL
+        running = self._running
+        return running is not None and running.is_demo
 
     @property
     def has_demo(self) -> bool:

@@ -16,12 +16,13 @@ from flask import Response, request
 from kandong import __version__
 from kandong.errors import EngineUnavailableError, NotFoundError
 from kandong.machine import process_memory_bytes, read_memory
+from kandong.models.samples import sample_picture_bytes
 from kandong.server.check_up import DoctorReport
 from kandong.server.guard import identify
 from kandong.server.metrics import CONTENT_TYPE, metrics_page
 from kandong.server.readiness import disk_free_bytes, why_not_ready
 from kandong.server.routes import Routes
-from kandong.server.samples import SAMPLES, Sample, sample_bytes
+from kandong.server.samples import Sample, samples_for
 from kandong.server.services import Services, query, services
 from kandong.vlm.pixels import DEFAULT_MAX_IMAGE_TOKENS
 
@@ -117,7 +118,7 @@ def session() -> Session:
             settings.max_upload_bytes, settings.max_pictures, settings.max_text_chars, settings.max_tokens
         ),
         defaults=SessionDefaults(),
-        samples=list(SAMPLES),
+        samples=samples_for(is_demo=host.is_demo),
     )
 
 
@@ -211,7 +212,7 @@ def _is_ready(here: Services) -> bool:
 
 def sample(name: str) -> Response:
     """Give a sample picture. Errors: ``NotFoundError``."""
-    data = sample_bytes(name)
+    data = sample_picture_bytes(name)
     if data is None:
         raise NotFoundError("There is no such sample.", hint="GET /api/session lists them.", field="name")
     response = Response(data, mimetype="image/png")
