@@ -113,3 +113,10 @@ def test_the_lockfile_is_of_the_named_packages() -> None:
         assert lock["packages"][""][kind] == wanted[kind]
         for name, version in wanted[kind].items():
             assert lock["packages"][f"node_modules/{name}"]["version"] == version
+
+
+def test_every_test_that_reliability_names_is_there() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    named = set(re.findall(r"\b(test_\w+\.py)", text))
+    assert len(named) > 20
+    assert named <= {path.name for path in SOURCES}

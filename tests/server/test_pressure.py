@@ -119,8 +119,10 @@ def test_flood_is_refused_quickly_and_starves_nobody(
     assert asked.seconds < 3 * alone_s + 10  # it shares steps with eight others, and waits behind none of the 500
     await_true(lambda: service.metric("kandong_admission_in_flight", keys["a"]) == 0)
     slowest_ms = [1e3 * percentile([reply.seconds for reply in refused], share) for share in (0.5, 0.99)]
-    figure(f"{dict(sorted(counts.items()))}, {len(broken)} broken; refused within {slowest_ms[0]:.0f} ms (median), ")
-    figure(f"{slowest_ms[1]:.0f} ms (p99); probes {1e3 * percentile(probes, 0.99):.0f} ms (p99)")
+    figure(
+        f"{dict(sorted(counts.items()))}, {len(broken)} broken; refused within {slowest_ms[0]:.0f} ms (median), "
+        f"{slowest_ms[1]:.0f} ms (p99); probes {1e3 * percentile(probes, 0.99):.0f} ms (p99)"
+    )
     figure(f"another's request: {alone_s:.2f} s alone, {asked.seconds:.2f} s in the flood")
 
 
