@@ -123,6 +123,13 @@ def test_doctor_speaks_of_this_installation(client: FlaskClient) -> None:
     assert client.get("/api/system/doctor?thorough=perhaps").status_code == 400
 
 
+def test_one_thorough_check_up_at_a_time(client: FlaskClient, services: Services) -> None:
+    with services.check_up._thorough_lock:
+        answer = client.get("/api/system/doctor?thorough=true")
+        assert client.get("/api/system/doctor").status_code == 200
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+
+
 def test_quick_check_up_takes_less_than_a_second(services: Services) -> None:
     services.check_up.quick()  # the first imports what nobody needed before
     started = time.perf_counter()

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from kandong.errors import KandongError
+from kandong.errors import KandongError, QueueFullError
 from kandong.runtime.doctor import examine
 
 _THOROUGH_WITHIN_S: Final = 300.0
@@ -60,20 +60,28 @@ class CheckUp:
             return self._quick[1]
 
     def thorough(self) -> DoctorReport:
-        """Read every byte of the conversions and a card with OCR; one at a time. Errors: ``KandongError``."""
+        """Read every byte of the conversions and a card with OCR.
+
+        Errors: ``QueueFullError`` while another does; ``KandongError`` if it does not come to its end.
+        """
         command = [sys.executable, "-m", "kandong.cli.main", "doctor", "--verify", "--json"]
         if self._model:
             command += ["--model", self._model]
-        with self._thorough_lock:
-            try:
-                ended = subprocess.run(
-                    command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_THOROUGH_WITHIN_S, check=False
-                )
-                return _report(json.loads(ended.stdout)["checks"], is_thorough=True)
-            except (OSError, subprocess.TimeoutExpired, ValueError, KeyError):
-                raise KandongError(
-                    "The examination did not come to its end.", hint="Run `kandong doctor --verify`."
-                ) from None
+        if not self._thorough_lock.acquire(blocking=False):  # each would hold a thread for as long as it takes
+            raise QueueFullError(
+                "A thorough examination is under way.", hint="Try again when it is done.", retry_after_s=10
+            )
+        try:
+            ended = subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_THOROUGH_WITHIN_S, check=False
+            )
+            return _report(json.loads(ended.stdout)["checks"], is_thorough=True)
+        except (OSError, subprocess.TimeoutExpired, ValueError, KeyError):
+            raise KandongError(
+                "The examination did not come to its end.", hint="Run `kandong doctor --verify`."
+            ) from None
+        finally:
+            self._thorough_lock.release()
 
 
 def _report(found: list[Any], *, is_thorough: bool) -> DoctorReport:
