@@ -238,6 +238,20 @@ def test_download_ends_in_a_running_engine(weightless: Services) -> None:
     assert entry["bytes"] > 10_000
 
 
+def test_download_of_what_cannot_run_is_a_failure_with_its_reason(weightless: Services, tmp_path: Path) -> None:
+    folder = tmp_path / "foreign"
+    shutil.copytree(GOLDEN / "tied", folder, ignore=shutil.ignore_patterns("*.npz"))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    del config["text_config"]["num_hidden_layers"]
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    client = create_app(weightless).test_client()
+    weightless.pulls.start("example/tied", str(folder))
+    await_true(lambda: client.get("/api/models/pull").json["state"] != "running")  # type: ignore[index]
+    state: Any = client.get("/api/models/pull").json
+    assert (state["state"], state["error"]["code"]) == ("failed", "checkpoint_invalid")
+    assert "num_hidden_layers" in state["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "param"),
     [
