@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from kandong.server.error_replies import ErrorBody
 from kandong.store.conversations import ListedConversation, StoredConversation
 from kandong.store.files import StoredFile
 from kandong.store.messages import Status, StoredMessage
@@ -62,23 +63,12 @@ class SeenPicture(msgspec.Struct, frozen=True):
     origin: str
 
 
-class MessageError(msgspec.Struct, frozen=True):
-    """Why an answer failed."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str
-    hint: str | None
-    retryable: bool
-
-
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """How an answer ended; kept as JSON. ``evidence`` is what its statements rest on, where that was checked."""
 
     finish_reason: str | None = None
     stopped_by: str | None = None
-    error: MessageError | None = None
+    error: ErrorBody | None = None
     usage: Usage | None = None
     timings_ms: dict[str, float] | None = None
     pictures: list[SeenPicture] | None = None
@@ -98,7 +88,7 @@ class Message(msgspec.Struct, frozen=True):
     status: Status
     finish_reason: str | None
     stopped_by: str | None
-    error: MessageError | None
+    error: ErrorBody | None
     usage: Usage | None
     timings_ms: dict[str, float] | None
     pictures: list[SeenPicture] | None

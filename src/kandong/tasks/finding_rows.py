@@ -23,6 +23,12 @@ def finding_sheets(task: str, posts: Sequence[tuple[str, Mapping[str, Any]]]) ->
     ]
 
 
+def listed_fields(result: Result) -> list[Mapping[str, Any]]:
+    """Give the fields of an extraction, each with its path; with a caller's own schema they come by path."""
+    fields = result["fields"]
+    return fields if isinstance(fields, list) else [{"path": path} | field for path, field in fields.items()]
+
+
 def _lines(result: Result) -> Rows:
     for image in result["images"]:
         for line in image["lines"]:
@@ -76,9 +82,7 @@ def _claims(result: Result) -> Rows:
 
 
 def _fields(result: Result) -> Rows:
-    fields = result["fields"]
-    listed = fields if isinstance(fields, list) else [{"path": path} | field for path, field in fields.items()]
-    for field in listed:
+    for field in listed_fields(result):
         evidence = next(iter(field["evidence"]), None)
         yield [field["path"], _plain(field["value"]), field["status"], field.get("formula"), *_at(evidence)]
 

@@ -97,20 +97,11 @@ export type SystemFacts = Omit<
   caches: { prefix: CacheFacts | null; features: CacheFacts | null };
 };
 
-/** The events of an answer; the document cannot describe a stream's parts. */
+/** The events of an answer, which the document names under `x-events`. */
 export type GenerationEvent =
-  | { event: "queued"; data: { position: number; predicted_wait_ms: number | null } }
-  | {
-      event: "progress";
-      data: {
-        stage: "reading" | "vision" | "prefill";
-        num_done: number;
-        num_total: number;
-        picture_index: number | null;
-        num_pictures: number;
-      };
-    }
-  | { event: "text"; data: { text: string; num_tokens?: number } }
+  | { event: "queued"; data: Schemas["AnswerQueued"] }
+  | { event: "progress"; data: Schemas["AnswerProgress"] }
+  | { event: "text"; data: Schemas["AnswerText"] }
   | { event: "done" | "stopped" | "failed"; data: { message: Message } };
 
 export interface Imported {

@@ -195,6 +195,8 @@ export const en: Dictionary = {
   model: {
     missingTitle: "One step to go: the model",
     missingText: "Kandong runs Qwen3-VL-2B. Download it once; everything then works offline.",
+    missingMeanwhile:
+      "Until then you can add pictures, write the question, and look through and export earlier chats; reading words and judging by rules need no model (kandong read, kandong moderate, /v1/reports).",
     download: "Download the model",
     tryDemo: "Try the demonstration model first",
     downloading: "Downloading the model",
@@ -249,6 +251,8 @@ export const en: Dictionary = {
     uptime: "Running for",
     doctor: "Check-up",
     doctorRun: "Check again",
+    doctorThorough: "Check thoroughly",
+    doctorThoroughHint: "Reads every byte of converted weights and a picture with OCR; takes seconds",
     doctorOk: "All is well",
     doctorStates: { ok: "OK", warn: "Note", fail: "Problem" },
     doctorFailed: "The check-up did not finish",

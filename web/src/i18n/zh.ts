@@ -189,6 +189,8 @@ export const zh = {
   model: {
     missingTitle: "还差一步：下载模型",
     missingText: "看懂要用 Qwen3-VL-2B。下载一次，之后完全离线运行。",
+    missingMeanwhile:
+      "在此之前，可以添加图片、写好问题、翻看和导出以往的对话；识别文字和规则审核不需要模型（kandong read、kandong moderate、/v1/reports）。",
     download: "下载模型",
     tryDemo: "先用演示模型试试",
     downloading: "正在下载模型",
@@ -243,6 +245,8 @@ export const zh = {
     uptime: "已运行",
     doctor: "体检",
     doctorRun: "再检查一次",
+    doctorThorough: "彻底检查",
+    doctorThoroughHint: "逐字节核对已转换的权重，并实际识别一张图片；需要几秒到几十秒",
     doctorOk: "一切正常",
     doctorStates: { ok: "正常", warn: "注意", fail: "有问题" },
     doctorFailed: "体检没有完成",

@@ -95,8 +95,10 @@ export async function ask(question: Question): Promise<void> {
     live: newLive("sending", null, performance.now()),
     error: null,
   });
+  let made: Conversation | null = null;
   try {
-    const conversation = before.conversation ?? (await newConversation(question.postText));
+    if (before.conversation === null) made = await newConversation(question.postText);
+    const conversation = before.conversation ?? (made as Conversation);
     const posted = await call<Posted>("POST", `/api/conversations/${conversation.id}/messages`, {
       text,
       file_ids: files.map((file) => file.id),
@@ -106,8 +108,18 @@ export async function ask(question: Question): Promise<void> {
     if (replaceFrom) notifyUndo(conversation.id, words().thread.resent);
   } catch (error) {
     threadStore.set({ pending: null, live: null });
+    if (made !== null) await takeAway(made.id);
     throw error;
   }
+}
+
+/** Remove a chat whose first question was refused, so that the draft is where it was and no empty chat is left. */
+async function takeAway(id: string): Promise<void> {
+  if (threadStore.get().id === id) {
+    await openThread(null);
+    go({ name: "chat", id: null }, true);
+  }
+  await call("DELETE", `/api/conversations/${id}`).catch(() => undefined);
 }
 
 async function newConversation(postText?: string): Promise<Conversation> {
