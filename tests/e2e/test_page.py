@@ -6,6 +6,7 @@ says why. Each spec also fails on an error in the console and on any request tha
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kandong.models.samples import sample_pictures
 from scripts.chromium import find_chromium
 from scripts.page_build import is_fresh, node_problem
 from tests.e2e.real_server import RANDOM_WEIGHTS, ROOT, running_server
@@ -54,7 +56,15 @@ def _browser() -> None:
 @pytest.mark.slow
 def test_people_can_do_with_the_page_what_it_offers(tmp_path: Path) -> None:
     with running_server(tmp_path) as url:
-        _run_specs(url, tmp_path / "server.log", "--grep-invert", "@key|@missing")
+        _run_specs(url, tmp_path / "server.log", "--grep-invert", "@key|@missing|@mini")
+
+
+@pytest.mark.slow
+def test_the_miniature_answers_its_samples_rightly(tmp_path: Path) -> None:
+    expected = [[one.title_zh, one.question_zh, one.expected] for one in sample_pictures(of_demo=True)]
+    with running_server(tmp_path, "mini") as url:
+        variables = {"KANDONG_TEST_SAMPLES": json.dumps(expected, ensure_ascii=False)}
+        _run_specs(url, tmp_path / "server.log", "--grep", "@mini", **variables)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The cards of these tests: 40 that the miniature was never shown, with their questions and right answers.
+"""The cards of these tests: a hundred that the miniature was never shown, with their questions and right answers.
 
 Owns: reading them, and asking as the plain path does. ``python -m training.samples --test-cards`` writes them.
 """
@@ -18,6 +18,7 @@ EVALUATION = Path(__file__).resolve().parents[2] / "training" / "record" / "eval
 FOLDER = demo_folder()
 IS_HERE = (FOLDER / "model.safetensors").is_file()
 MAX_TOKENS = 128
+NUM_CARDS = 100
 
 
 @dataclass(frozen=True)

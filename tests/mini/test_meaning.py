@@ -1,12 +1,14 @@
 """The miniature reads: whatever makes the engine fast must leave its answers as they are, and they must be right.
 
 The plain path (float32, one request at a time, no caches) is the twin of every fast one. What it reaches on 300 fresh
-cards is in docs/mini.md; here are 40 more.
+cards is in docs/mini.md; here are a hundred more, most tests take the first 40.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from kandong import Kandong
 from kandong.cli.main import main
+from kandong.runtime.engine_process import EngineProcess
 
 from .held_out import (
     CARDS,
@@ -120,6 +123,13 @@ def test_a_process_that_died_answers_as_before() -> None:
     wanted = [plain_answer(one) for one in asked]
     with Kandong(FOLDER, precision="f32", keep_features=False, convert=False, process=True) as kandong:
         assert [answer(kandong, one) for one in asked] == wanted
+        process = kandong._engine
+        assert isinstance(process, EngineProcess)
+        before = process.supervisor.process_id
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        assert [answer(kandong, one) for one in asked] == wanted
+        assert process.supervisor.process_id not in (None, before)
 
 
 def test_answers_come_from_the_picture_shown() -> None:

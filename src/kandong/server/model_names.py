@@ -19,10 +19,11 @@ _MAX_SHOWN = 100
 
 
 class ModelFacts(msgspec.Struct, frozen=True):
-    """Whether it can answer now, and the other names that it goes by."""
+    """Whether it can answer now, the other names that it goes by, and whether it is only the demonstration."""
 
     state: str
     aliases: list[str]
+    is_demo: bool
 
 
 class ModelObject(msgspec.Struct, frozen=True):
@@ -48,10 +49,12 @@ def aliases_of(name: str) -> list[str]:
     return [alias for alias in dict.fromkeys((base, base.lower(), name.lower(), DEFAULT_NAME)) if alias != name]
 
 
-def model_objects(engine: EngineGate) -> list[ModelObject]:
+def model_objects(engine: EngineGate, *, is_demo: bool) -> list[ModelObject]:
     """Give what there is."""
     name = engine.model_name
-    return [] if name is None else [ModelObject(name, ModelFacts(engine.state, aliases_of(name)), _STARTED_S)]
+    if name is None:
+        return []
+    return [ModelObject(name, ModelFacts(engine.state, aliases_of(name), is_demo), _STARTED_S)]
 
 
 def checked_model(engine: EngineGate, asked: str | None) -> str:

@@ -69,7 +69,7 @@ def add_routes(routes: Routes) -> None:
 
     @routes.add("GET", "/v1/models", scope="read", summary="The models that can be asked", gives=ModelList)
     def list_models() -> ModelList:
-        return ModelList(model_objects(services().engine))
+        return ModelList(_models())
 
     @routes.add(
         "GET",
@@ -80,10 +80,15 @@ def add_routes(routes: Routes) -> None:
         errors=(404,),
     )
     def get_model(model_id: str) -> ModelObject:
-        for model in model_objects(services().engine):
+        for model in _models():
             if model_id == model.id or model_id in model.kandong.aliases:
                 return model
         raise ModelNotFoundError("There is no such model here.", hint="GET /v1/models lists them.", field="model")
+
+
+def _models() -> list[ModelObject]:
+    parts = services()
+    return model_objects(parts.engine, is_demo=parts.host.is_demo)
 
 
 def _submit(plan: ChatPlan, parts: Services) -> tuple[Handle, Check | None]:

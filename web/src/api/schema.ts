@@ -1301,11 +1301,12 @@ export interface components {
         };
         /**
          * ModelFacts
-         * @description Whether it can answer now, and the other names that it goes by.
+         * @description Whether it can answer now, the other names that it goes by, and whether it is only the demonstration.
          */
         ModelFacts: {
             state: string;
             aliases: string[];
+            is_demo: boolean;
         };
         /**
          * ReportBody
