@@ -37,7 +37,7 @@ class GlyphChange:
     index: int
     raw: str
     text: str
-    reason: str  # "traditional", "door", "currency" or "case"
+    reason: str  # "traditional", "door", "currency" or "case"; "list" and "word" elsewhere
 
 
 def to_simplified(text: str) -> str:

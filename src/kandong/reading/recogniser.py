@@ -33,6 +33,10 @@ _LINE_MIN_WIDTH_PX: Final = 64
 _LINE_MAX_WIDTH_PX: Final = 3_200
 # Each keeps a work space of its own.
 _MAX_STREAMS: Final = 8
+# Where the likeliest character is less likely than this, others are named down to a small share.
+_DOUBTED_BELOW: Final = 0.98
+_MIN_OTHER_CONF: Final = 0.001
+_MAX_OTHERS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class RawCharacter:
     """One character as the recogniser gave it.
 
     ``center`` is a fraction of the crop's width. ``runner_up`` is the second likeliest character of that place, empty
-    if that is none at all.
+    if that is none at all. ``others`` are all that come into question where the place is in doubt, likeliest first.
     """
 
     text: str
@@ -48,6 +52,7 @@ class RawCharacter:
     center: float
     runner_up: str
     runner_up_conf: float
+    others: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,17 @@ def decode(values: NDArray[np.float32], used: float, alphabet: list[str]) -> Raw
                 center=min(1.0, (int(column) + 0.5) / (len(best) * used)),
                 runner_up=other,
                 runner_up_conf=float(other_conf),
+                others=_others(values[column], alphabet) if conf < _DOUBTED_BELOW else (),
             )
         )
     return RawLine(tuple(characters))
+
+
+def _others(values: NDArray[np.float32], alphabet: list[str]) -> tuple[tuple[str, float], ...]:
+    """Give the characters of a place after the likeliest one, with their probabilities; neither blank nor space."""
+    possible = np.flatnonzero(values >= _MIN_OTHER_CONF)
+    possible = possible[np.argsort(-values[possible], kind="stable")][1 : _MAX_OTHERS + 1]
+    return tuple((alphabet[i], float(values[i])) for i in possible.tolist() if alphabet[i].strip())
 
 
 def planes_of(image: Any) -> NDArray[np.float32]:
