@@ -22,7 +22,7 @@ from kandong.reading.recogniser import RawCharacter
 
 # How much a word's rarity weighs against the recogniser's own probabilities, and what a choice must gain: both in
 # natural logarithms.
-_WORD_WEIGHT: Final = 0.6
+_WORD_WEIGHT: Final = 0.8
 _MIN_GAIN: Final = 1.0
 # The list counts newspapers: what is rare there (定金, 退换) is not in a shop.
 _LOG_RAREST: Final = -14.0
