@@ -45,11 +45,11 @@ _BLURRED_BELOW: Final = 30.0
 _SOFT_SIGMA_PX: Final = 4.0
 # Noise as its standard deviation in steps of 255: drawn and compressed pictures have none, dim photographs 10 to 35.
 _NOISY_ABOVE: Final = 6.0
-_GRAIN_SIGMA_PX: Final = 1.0
+_GRAIN_SIGMA_PX: Final = 1.5
 # Light and contrast are measured in surroundings of about this size, on a picture smaller by the first figure.
 _LIGHT_SHRINK: Final = 8
 _LIGHT_SIGMA_PX: Final = 60.0
-_EVEN_CONTRAST: Final = 40.0
+_EVEN_CONTRAST: Final = 30.0
 _MIN_CONTRAST: Final = 4.0
 _MAX_AMPLIFICATION: Final = 4.0
 _UPSIDE_DOWN_CONF: Final = 0.9
