@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz docs golden golden-check mini mini-ship bench bench-peers bench-service clean
+.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz thorough docs golden golden-check mini mini-ship bench bench-peers bench-service clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ unit: $(STAMP)
 
 fuzz: $(STAMP) ## Send 2,000 random requests by the service's own description
 	KANDONG_TEST_FUZZ_CASES=2000 $(BIN)/python -m pytest tests/server/test_fuzz.py -q -s
+
+thorough: $(STAMP) ## Run the tests that try many cases with their full numbers (about ten minutes)
+	KANDONG_TEST_THOROUGH=1 KANDONG_TEST_FIGURES=1 $(BIN)/python -m pytest -q tests/vlm/test_schedules.py tests/vlm/test_grammar.py \
+	  tests/vlm/test_engine_drafts.py tests/store/test_power.py tests/server
 
 docs: $(STAMP) ## Write the generated documentation again
 	$(BIN)/python -m docs.generate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -95,3 +96,27 @@ def test_both_readmes_have_the_same_sections_and_commands() -> None:
         return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
     assert commands(english) == commands(chinese)
+
+
+def test_every_package_of_the_page_has_its_sum_and_no_address() -> None:
+    lock = json.loads((ROOT / "web" / "package-lock.json").read_text("utf-8"))
+    for name, package in lock["packages"].items():
+        assert "resolved" not in package, name  # npm asks the registry that the machine is set up for
+        assert name == "" or package["integrity"].startswith("sha512-"), name
+
+
+def test_the_lockfile_is_of_the_named_packages() -> None:
+    wanted, lock = (
+        json.loads((ROOT / "web" / name).read_text("utf-8")) for name in ("package.json", "package-lock.json")
+    )
+    for kind in ("dependencies", "devDependencies"):
+        assert lock["packages"][""][kind] == wanted[kind]
+        for name, version in wanted[kind].items():
+            assert lock["packages"][f"node_modules/{name}"]["version"] == version
+
+
+def test_every_test_that_reliability_names_is_there() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    named = set(re.findall(r"\b(test_\w+\.py)", text))
+    assert len(named) > 20
+    assert named <= {path.name for path in SOURCES}

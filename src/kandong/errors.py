@@ -52,18 +52,25 @@ from typing import ClassVar
 
 
 class KandongError(Exception):
-    """Any failure with a stable code. ``message`` says what is wrong, ``hint`` what to do about it."""
+    """Any failure with a stable code.
+
+    ``message`` says what is wrong, ``hint`` what to do about it, ``retry_after_s`` when to come again if that is known.
+    """
 
     code: ClassVar[str] = "internal_error"
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    default_retry_after_s: ClassVar[int | None] = None
 
-    def __init__(self, message: str, *, hint: str | None = None, field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.field = field
+        self.retry_after_s = self.default_retry_after_s if retry_after_s is None else retry_after_s
 
     def to_dict(self) -> dict[str, object]:
         """Give the one JSON shape: ``{code, message, hint, field, retryable}``."""
@@ -171,12 +178,7 @@ class InProgressError(ConflictError):
 
     code = "request_in_progress"
     retryable = True
-
-    def __init__(
-        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int = 1
-    ) -> None:
-        super().__init__(message, hint=hint, field=field)
-        self.retry_after_s = retry_after_s
+    default_retry_after_s = 1
 
 
 class KeyReusedError(InputError):
@@ -232,12 +234,7 @@ class RateLimitError(KandongError):
     http_status = 429
     exit_code = 7
     retryable = True
-
-    def __init__(
-        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int = 1
-    ) -> None:
-        super().__init__(message, hint=hint, field=field)
-        self.retry_after_s = retry_after_s
+    default_retry_after_s = 1
 
 
 class StorageError(KandongError):
@@ -330,12 +327,7 @@ class QueueFullError(EngineProcessError):
 
     code = "queue_full"
     retryable = True
-
-    def __init__(
-        self, message: str, *, hint: str | None = None, field: str | None = None, retry_after_s: int = 1
-    ) -> None:
-        super().__init__(message, hint=hint, field=field)
-        self.retry_after_s = retry_after_s
+    default_retry_after_s = 1
 
 
 class DeadlineExceededError(EngineProcessError):

@@ -51,8 +51,14 @@ def test_ask_prints_the_answer_and_nothing_else() -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_json_holds_answer_usage_grid_and_times() -> None:
-    result = run("ask", CARD, "价格是多少？", *FAST, "--json")
+@pytest.fixture(scope="module")
+def asked_as_json() -> subprocess.CompletedProcess[bytes]:
+    """One question in a process of its own; several tests look at what came of it."""
+    return run("ask", CARD, "价格是多少？", *FAST, "--json")
+
+
+def test_json_holds_answer_usage_grid_and_times(asked_as_json: subprocess.CompletedProcess[bytes]) -> None:
+    result = asked_as_json
     assert result.returncode == 0
     assert result.stderr == b""
     answer = json.loads(result.stdout)
@@ -64,10 +70,9 @@ def test_json_holds_answer_usage_grid_and_times() -> None:
     assert plain.stdout.decode().removesuffix("\n").replace("\r", "") == answer["answer"].replace("\r", "")
 
 
-def test_dash_reads_a_picture_from_stdin() -> None:
-    by_path = run("ask", CARD, "?", *FAST, "--json")
-    by_stdin = run("ask", "-", "?", *FAST, "--json", stdin=Path(CARD).read_bytes())
-    assert json.loads(by_stdin.stdout)["answer"] == json.loads(by_path.stdout)["answer"]
+def test_dash_reads_a_picture_from_stdin(asked_as_json: subprocess.CompletedProcess[bytes]) -> None:
+    by_stdin = run("ask", "-", "价格是多少？", *FAST, "--json", stdin=Path(CARD).read_bytes())
+    assert json.loads(by_stdin.stdout)["answer"] == json.loads(asked_as_json.stdout)["answer"]
 
 
 def test_several_pictures_and_options_reach_the_engine(capsys: pytest.CaptureFixture[str]) -> None:

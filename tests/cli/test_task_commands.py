@@ -65,7 +65,7 @@ def test_a_folder_becomes_a_table_and_a_bad_picture_does_not_stop_the_rest(
     for name in ("out.xlsx", "out.jsonl"):
         assert run(capsys, "extract", str(folder), "--no-model", "--out", str(tmp_path / name))[0] == 3
     with zipfile.ZipFile(tmp_path / "out.xlsx") as book:
-        assert len([name for name in book.namelist() if "worksheets/sheet" in name]) == 2
+        assert len([name for name in book.namelist() if "worksheets/sheet" in name]) == 3
     assert len((tmp_path / "out.jsonl").read_text("utf-8").splitlines()) == 2
 
 

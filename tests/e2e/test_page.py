@@ -15,7 +15,8 @@ import pytest
 
 from scripts.chromium import find_chromium
 from scripts.page_build import is_fresh, node_problem
-from tests.e2e.real_server import ROOT, running_server
+from tests.e2e.real_server import RANDOM_WEIGHTS, ROOT, running_server
+from tests.models.hub_server import HubServer
 
 _PLAYWRIGHT = ROOT / "web" / "node_modules" / ".bin" / "playwright"
 
@@ -53,7 +54,26 @@ def _browser() -> None:
 @pytest.mark.slow
 def test_people_can_do_with_the_page_what_it_offers(tmp_path: Path) -> None:
     with running_server(tmp_path) as url:
-        _run_specs(url, tmp_path / "server.log", "--grep-invert", "@key")
+        _run_specs(url, tmp_path / "server.log", "--grep-invert", "@key|@missing")
+
+
+@pytest.mark.slow
+def test_without_weights_the_page_offers_and_follows_their_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server on this machine stands in for both hubs, and takes its time."""
+    for variable in ("HF_HUB_CACHE", "MODELSCOPE_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path / "nothing"))
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN", "MODELSCOPE_API_TOKEN", "KANDONG_MODEL"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.lower(), raising=False)
+    files = {file.name: file.read_bytes() for file in RANDOM_WEIGHTS.iterdir() if file.suffix != ".npz"}
+    with HubServer(files) as hub:
+        hub.behaviour.pause_s = 0.06  # seven seconds for the weights
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.url)
+        with running_server(tmp_path, None) as url:
+            _run_specs(url, tmp_path / "server.log", "--grep", "@missing")
 
 
 @pytest.mark.slow

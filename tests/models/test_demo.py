@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,15 @@ from kandong.errors import ModelNotFoundError
 from kandong.models import demo
 from kandong.models.catalogue import find_model
 from tests.inspection import GOLDEN
-
-CARD = Path(__file__).resolve().parents[2] / "samples" / "card.png"
+from tests.marked_model import CARD, put_in_place
 
 
 @pytest.fixture
 def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The random golden checkpoint in the place of the miniature, with its mark."""
-    folder = tmp_path / "mini"
-    shutil.copytree(GOLDEN / "tied", folder)
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    (folder / "config.json").write_text(json.dumps(config | {demo.DEMO_MARK: True}), "utf-8")
-    monkeypatch.setattr(demo, "_FOLDER", folder)
+    put_in_place(tmp_path / "mini", monkeypatch)
     monkeypatch.setenv("KANDONG_HOME", str(tmp_path / "home"))
-    for variable in ("HF_HUB_CACHE", "MODELSCOPE_CACHE"):
-        monkeypatch.setenv(variable, str(tmp_path / "nothing"))
-    return folder
+    return tmp_path / "mini"
 
 
 def test_it_is_found_by_its_name_and_never_stands_in_for_another_model(miniature: Path) -> None:
@@ -72,14 +64,3 @@ def test_every_answer_is_marked(miniature: Path, capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out)["demo"] is True
     other = Kandong(GOLDEN / "tied", convert=False, keep_features=False)
     assert other.describe(other.ask(CARD, "价格？", max_tokens=4))["demo"] is False
-
-
-def test_samples_are_listed_with_their_pictures(miniature: Path) -> None:
-    assert demo.demo_samples() == []
-    (miniature / "samples").mkdir()
-    one = {"name": "price", "title_zh": "现价", "title_en": "Price", "question_zh": "价格是多少？", "expected": "85"}
-    (miniature / "samples" / "samples.json").write_text(json.dumps([one]), "utf-8")
-    (miniature / "samples" / "price.png").write_bytes(CARD.read_bytes())
-    assert [sample.expected for sample in demo.demo_samples()] == ["85"]
-    assert demo.demo_sample_bytes("price") == CARD.read_bytes()
-    assert demo.demo_sample_bytes("../samples") is None

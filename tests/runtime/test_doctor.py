@@ -66,8 +66,22 @@ def test_a_healthy_installation_has_no_problem(home: Path) -> None:
     assert "original, complete" in checks["model"].found
     assert checks["pictures"].found.endswith("256×256 pixels")
     assert checks["ocr"].status is Status.OK
+    assert "--verify reads a card" in checks["ocr"].found
     assert checks["page"].status in (Status.OK, Status.ABSENT)  # a clone may have been built, or not
     assert not home.exists()  # looking changes nothing
+
+
+@pytest.mark.usefixtures("home")
+def test_ocr_reads_a_card_where_asked_to() -> None:
+    check = doctor.check_ocr(verify=True)
+    assert (check.status, "39元" in check.found) == (Status.OK, True)
+
+
+def test_ocr_without_its_weights_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kandong.reading.ocr._weights_folder", lambda: tmp_path)
+    check = doctor.check_ocr(verify=False)
+    assert (check.status, "missing" in check.found) == (Status.PROBLEM, True)
+    assert "pip install" in (check.remedy or "")
 
 
 def test_pins_are_those_of_the_project() -> None:
@@ -102,6 +116,9 @@ def test_missing_tokenizer_is_a_problem_of_the_model(tmp_path: Path) -> None:
     partial = tmp_path / "partial"
     shutil.copytree(GOLDEN / "tied", partial, ignore=shutil.ignore_patterns("tokenizer.json"))
     assert "tokenizer.json" in found(str(partial))["model"].found
+    (partial / "tokenizer.json").write_text("{}")
+    assert found(str(partial))["model"].status is Status.OK  # it is only looked for
+    assert found(str(partial), verify=True)["model"].status is Status.PROBLEM
 
 
 @pytest.mark.usefixtures("home")

@@ -23,10 +23,10 @@ def test_slow_reader_gets_text_whole_and_progress_newest() -> None:
     h = handle()
     for event in (Queued(3, 2.0), Queued(1, 1.0), Progress("prefill", 0, 2), Progress("prefill", 1, 2)):
         h.deliver(event)
-    for text in ("甲", "乙", "丙"):
-        h.deliver(TextPiece(text))
+    for text, num_tokens in (("甲", 1), ("乙", 2), ("丙", 1)):
+        h.deliver(TextPiece(text, num_tokens))
     h.deliver(ANSWER)
-    assert list(h) == [Progress("prefill", 1, 2), TextPiece("甲乙丙"), ANSWER]
+    assert list(h) == [Progress("prefill", 1, 2), TextPiece("甲乙丙", 4), ANSWER]
     assert list(h) == []
     assert h.result() == ANSWER
 

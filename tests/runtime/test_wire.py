@@ -71,7 +71,7 @@ ANSWER = Answer(
     stopped_by="digits",
     logprobs=LOGPROBS,
 )
-EVENTS: list[Event] = [Queued(2, 1500.0), Progress("vision", 1, 24), TextPiece("价"), ANSWER, Cancelled()]
+EVENTS: list[Event] = [Queued(2, 1500.0), Progress("vision", 1, 24), TextPiece("价", 3), ANSWER, Cancelled()]
 
 
 SAMPLING = SamplingParameters(
@@ -164,7 +164,9 @@ def test_unknown_or_unreadable_errors_are_errors_still() -> None:
     assert error_from_plain({"code": "of a later version", "message": "x"}).message == "x"
     assert error_from_plain(7).message
     assert error_from_plain({"code": 5, "message": 5}).message
-    assert error_to_plain(KandongError("x")) == {"code": "internal_error", "message": "x", "hint": None, "field": None}
+    plain = {"code": "internal_error", "message": "x", "hint": None, "field": None, "retry_after_s": None}
+    assert error_to_plain(KandongError("x")) == plain
+    assert error_from_plain(plain | {"retry_after_s": "soon"}).retry_after_s is None
 
 
 @pytest.mark.parametrize(

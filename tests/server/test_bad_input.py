@@ -19,6 +19,7 @@ from kandong.settings import Settings
 from kandong.vlm.config import read_model_config
 from kandong.vlm.prompt import PromptEncoder
 from kandong.vlm.request import Priority, Request
+from tests.conftest import Figure
 from tests.inspection import GOLDEN
 from tests.server.asking import SQUARE, URL, ask, body, data_uri, image, refusal
 
@@ -205,7 +206,7 @@ def conversation(system: str, words: str, answer: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_text_can_never_become_a_control_token(layout: Layout) -> None:
+def test_text_can_never_become_a_control_token(layout: Layout, figure: Figure) -> None:
     plain = layout("甲", "乙", "丙")
     assert len(plain) > 10
     assert len(set(CONTROL_STRINGS)) == 40
@@ -213,3 +214,4 @@ def test_text_can_never_become_a_control_token(layout: Layout) -> None:
         assert layout(text, "乙", "丙") == plain, text
         assert layout("甲", f"看{text}吗", "丙") == plain, text
         assert layout("甲", "乙", text) == plain, text
+    figure(f"{3 * len(CONTROL_STRINGS)} requests: each the same {len(plain)} control tokens in the same order")

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from kandong.server.app import all_routes
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.opening import close_services, open_services
 from kandong.settings import Settings
+from tests.conftest import Figure
 from tests.server.follow import ask, finish, upload_picture
 
 AT = "/api/conversations"
@@ -64,6 +66,7 @@ def test_rename_settings_delete_restore(client: FlaskClient) -> None:
         "min_rounds": None,
         "system": "短",
         "assist": None,
+        "post_text": None,
     }
     gone = client.delete(at).json
     assert gone is not None
@@ -74,6 +77,19 @@ def test_rename_settings_delete_restore(client: FlaskClient) -> None:
     back = client.post(f"{at}/restore")
     assert back.json == changed
     assert client.post(f"{AT}/conv_none/restore").status_code == 404
+
+
+@pytest.mark.parametrize("is_assisted", [True, False])
+def test_a_posts_words_are_shown_to_the_model(client: FlaskClient, *, is_assisted: bool) -> None:
+    tokens = []
+    for more in ({}, {"post_text": "原价199元，现价89元"}):
+        conversation_id = create(client, settings={"max_tokens": 4, "assist": is_assisted} | more)
+        begun = ask(client, conversation_id, "便宜了多少？")
+        message = finish(client, begun["generation_id"])["message"]
+        tokens.append(message["usage"]["prompt_tokens"])
+        assert (message["evidence"] is not None) == is_assisted
+        assert begun["user_message"]["text"] == "便宜了多少？"
+    assert tokens[1] > tokens[0] + 8
 
 
 def test_search_and_pages(client: FlaskClient) -> None:
@@ -95,6 +111,7 @@ def test_search_and_pages(client: FlaskClient) -> None:
         ("PATCH", "/{id}", {"title": "  "}, "title"),
         ("PATCH", "/{id}", {"title": 5}, "title"),
         ("PATCH", "/{id}", {"settings": {"max_image_tokens": 1}}, "settings.max_image_tokens"),
+        ("PATCH", "/{id}", {"settings": {"post_text": "x" * 20_001}}, "settings.post_text"),
         ("POST", "/{id}/messages", {"text": " "}, "text"),
         ("POST", "/{id}/messages", {"text": "x" * 300_000}, "text"),
         ("POST", "/{id}/messages", {"text": 7}, "text"),
@@ -152,7 +169,19 @@ def test_without_a_model_the_question_is_refused_and_the_rest_works(tmp_path: Pa
     close_services(services)
 
 
-def test_two_owners_see_nothing_of_each_other(client: FlaskClient, services: Any) -> None:
+def addresses_of(conversation_id: str, generation_id: str, file_id: str) -> list[tuple[str, str]]:
+    """Give every method and address that names a row, with these ids in it."""
+    values = {"<conversation_id>": conversation_id, "<generation_id>": generation_id, "<file_id>": file_id}
+    found: list[tuple[str, str]] = []
+    for route in all_routes().all:
+        for name, value in values.items():
+            if name in route.path:
+                found.append((route.method, route.path.replace(name, value)))
+    assert not [address for _, address in found if "<" in address]
+    return found
+
+
+def test_two_owners_see_nothing_of_each_other(client: FlaskClient, services: Any, figure: Figure) -> None:
     secrets = {name: services.keys.create(name, scope="submit")[1] for name in ("anna", "bert")}
     anna, bert = ({"Authorization": f"Bearer {secret}"} for secret in secrets.values())
     form = {"file": (io.BytesIO((Path(__file__).parents[1] / "golden/pictures/square.png").read_bytes()), "a.png")}
@@ -166,19 +195,12 @@ def test_two_owners_see_nothing_of_each_other(client: FlaskClient, services: Any
     own = client.post(AT, json={}, headers=bert).json
     assert own is not None
     refused = [
-        client.get(at, headers=bert),
-        client.patch(at, json={"title": "x"}, headers=bert),
-        client.delete(at, headers=bert),
-        client.post(f"{at}/restore", headers=bert),
-        client.post(f"{at}/messages", json={"text": "q"}, headers=bert),
-        client.post(f"{at}/regenerate", headers=bert),
-        client.post(f"{at}/undo", headers=bert),
-        client.get(f"{at}/export", headers=bert),
-        client.get(f"/api/generations/{begun['generation_id']}/events", headers=bert),
-        client.post(f"/api/generations/{begun['generation_id']}/stop", headers=bert),
-        client.get(f"/v1/files/{file_id}", headers=bert),
-        client.get(f"/v1/files/{file_id}/content", headers=bert),
-        client.delete(f"/v1/files/{file_id}", headers=bert),
+        client.open(address, method=method, json={"text": "q"}, headers=bert)
+        for method, address in addresses_of(made["id"], begun["generation_id"], file_id)
+    ]
+    assert len(refused) >= 13
+    refused += [
+        client.post("/v1/chat/completions", json={"image": file_id, "query": "q"}, headers=bert),
         client.get(f"/v1/files?after={file_id}", headers=bert),
         client.post(f"{AT}/{own['id']}/messages", json={"text": "q", "file_ids": [file_id]}, headers=bert),
         client.post(
@@ -188,6 +210,7 @@ def test_two_owners_see_nothing_of_each_other(client: FlaskClient, services: Any
         ),
     ]
     assert [answer.status_code for answer in refused] == [404] * len(refused)
+    figure(f"{len(refused)} requests for another's rows: 404")
     listed = [client.get(address, headers=bert).json for address in (AT, f"{AT}?query=q", "/v1/files")]
     assert [len(page["data"]) for page in listed if page] == [1, 0, 0]
     assert client.get(at, headers=anna).status_code == 200

@@ -24,9 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from kandong.settings import Settings
+from tests.repetitions import repetitions
 from tests.server.asking import URL
 
-NUM_CASES = int(os.environ.get("KANDONG_TEST_FUZZ_CASES", "150"))
+NUM_CASES = int(os.environ.get("KANDONG_TEST_FUZZ_CASES", repetitions(150, 2_000)))
 LEAKS = re.compile(r"0x[0-9a-f]{6,}|Traceback|File \"|/home/|/tmp/|/usr/|site-packages|\.py\b")
 CHECKS: list[Any] = [
     status_code_conformance,
@@ -34,7 +35,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Both go to the network or look whether it is there, and have tests of their own.
+# One goes to the network, the other may take seconds; both have tests of their own.
 LEFT_OUT = {("post", "/api/models/pull"), ("get", "/api/system/doctor")}
 SHARE_OF_CHAT = 6  # it takes the most
 # What the machine's own state decides: whether the disk is full, the model slow, the queue full.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -16,6 +17,7 @@ from kandong.errors import EngineLostError, StorageError
 from kandong.runtime.conversation import Chat
 from kandong.server.asking import Asked, LoadPicture, Prepared, prepare_plain
 from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.generation_events import EVENTS
 from kandong.server.opening import close_services, open_services
 from kandong.server.readings import Readings
 from kandong.server.services import Services
@@ -77,6 +79,30 @@ def test_events_tell_the_whole_story_in_order(client: FlaskClient) -> None:
     assert message["model"]
     stages = [data for _, name, data in events if name == "progress"]
     assert all(data["num_pictures"] == 1 for data in stages)
+    num_tokens = sum(data["num_tokens"] for _, name, data in events if name == "text")
+    # The last tokens may have given no text: the end token, or half a character.
+    assert 0 <= message["usage"]["completion_tokens"] - num_tokens <= 4
+    kinds = dict(EVENTS)
+    for _, name, data in events:
+        assert msgspec.to_builtins(msgspec.convert(data, kinds[name])) == data
+
+
+def test_late_reader_learns_how_many_tokens_came_before(client: FlaskClient) -> None:
+    begun = ask(client, create(client), "价格？")
+    message = finish(client, begun["generation_id"])["message"]
+    assert message["text"]
+    [text] = [data for _, name, data in follow(client, begun["generation_id"]) if name == "text"]
+    assert text["text"] == message["text"]
+    assert 0 < text["num_tokens"] <= message["usage"]["completion_tokens"]
+
+
+def test_description_names_what_every_event_carries(client: FlaskClient) -> None:
+    document: Any = client.get("/openapi.json").json
+    reply = document["paths"]["/api/generations/{generation_id}/events"]["get"]["responses"]["200"]
+    events = reply["content"]["text/event-stream"]["x-events"]
+    assert set(events) == {"queued", "progress", "text", "done", "stopped", "failed"}
+    for reference in events.values():
+        assert reference["$ref"].rpartition("/")[2] in document["components"]["schemas"]
 
 
 def test_questions_find_the_prefix_and_answers_are_those_of_a_chat(client: FlaskClient) -> None:

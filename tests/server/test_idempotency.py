@@ -15,6 +15,7 @@ from kandong.runtime.handle import Handle
 from kandong.server.admitted_engine import AdmittedEngine
 from kandong.settings import Settings
 from kandong.vlm.request import Priority, Request
+from tests.conftest import Figure
 from tests.server.asking import SMALL, SQUARE, URL, body, data_uri, image
 
 KEY = {"Idempotency-Key": "0f4c7f0e"}
@@ -85,7 +86,7 @@ def test_stream_with_a_key_is_refused(client: FlaskClient, runs: list[Request]) 
     assert runs == []
 
 
-def test_of_a_hundred_at_once_one_runs_and_all_get_its_answer(app: Flask, runs: list[Request]) -> None:
+def test_of_a_hundred_at_once_one_runs_and_all_get_its_answer(app: Flask, runs: list[Request], figure: Figure) -> None:
     bodies: list[bytes] = []
     num_busy = [0]
     barrier = threading.Barrier(100)
@@ -113,3 +114,4 @@ def test_of_a_hundred_at_once_one_runs_and_all_get_its_answer(app: Flask, runs: 
     assert len(set(bodies)) == 1
     assert len(runs) == 1
     assert num_busy[0] > 0
+    figure(f"{len(bodies)} answers, {len(set(bodies))} body, {len(runs)} run; 409 meanwhile {num_busy[0]} times")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,11 @@ import jsonschema
 import pytest
 from flask.testing import FlaskClient
 
+from kandong import errors
 from kandong.models.catalogue import models_folder
 from kandong.runtime.supervisor import SupervisorOptions
 from kandong.server.app import all_routes, create_app
+from kandong.server.check_up import CheckUp
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.openapi import error_statuses, openapi_document
 from kandong.server.opening import close_services, open_services
@@ -103,9 +107,34 @@ def test_metrics_are_prometheus_text(client: FlaskClient) -> None:
 
 
 def test_doctor_speaks_of_this_installation(client: FlaskClient) -> None:
-    checks = {check["name"]: check for check in client.get("/api/system/doctor").json["checks"]}  # type: ignore[index]
-    assert checks["openvino"]["status"] == "ok"
-    assert set(checks["model"]) == {"name", "status", "message", "hint"}
+    quick: Any = client.get("/api/system/doctor").json
+    started = time.perf_counter()
+    assert all(client.get("/api/system/doctor").json == quick for _ in range(5))
+    assert time.perf_counter() - started < 1.0  # five requests cost one examination
+    thorough: Any = client.get("/api/system/doctor?thorough=true").json
+    assert (quick["is_thorough"], thorough["is_thorough"]) == (False, True)
+    for report in (quick, thorough):
+        checks = {check["name"]: check for check in report["checks"]}
+        assert checks["openvino"]["status"] == "ok"
+        assert set(checks["model"]) == {"name", "status", "message", "hint"}
+    found = [next(c["message"] for c in r["checks"] if c["name"] == "ocr") for r in (quick, thorough)]
+    assert "--verify reads a card" in found[0]
+    assert "39元" in found[1]
+    assert client.get("/api/system/doctor?thorough=perhaps").status_code == 400
+
+
+def test_one_thorough_check_up_at_a_time(client: FlaskClient, services: Services) -> None:
+    with services.check_up._thorough_lock:
+        answer = client.get("/api/system/doctor?thorough=true")
+        assert client.get("/api/system/doctor").status_code == 200
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+
+
+def test_quick_check_up_takes_less_than_a_second(services: Services) -> None:
+    services.check_up.quick()  # the first imports what nobody needed before
+    started = time.perf_counter()
+    CheckUp(str(GOLDEN / "tied")).quick()
+    assert time.perf_counter() - started < 1.0
 
 
 def test_description_holds_every_route_and_status(client: FlaskClient) -> None:
@@ -124,6 +153,14 @@ def test_description_holds_every_route_and_status(client: FlaskClient) -> None:
     text = json.dumps(document)
     for reference in {r.split('"')[0] for r in text.split("#/components/schemas/")[1:]}:
         assert reference in document["components"]["schemas"]
+
+
+def test_every_status_of_an_error_is_in_the_documentation() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE)
+    documented = {int(status) for row in rows for status in row.split(",")}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KandongError)]
+    assert {kind.http_status for kind in kinds} == documented
 
 
 def test_docs_need_neither_script_nor_network(client: FlaskClient) -> None:
@@ -199,6 +236,20 @@ def test_download_ends_in_a_running_engine(weightless: Services) -> None:
     (entry,) = [model for model in models if model["is_current"]]
     assert (entry["name"], entry["state"]) == ("example/tied", "installed")
     assert entry["bytes"] > 10_000
+
+
+def test_download_of_what_cannot_run_is_a_failure_with_its_reason(weightless: Services, tmp_path: Path) -> None:
+    folder = tmp_path / "foreign"
+    shutil.copytree(GOLDEN / "tied", folder, ignore=shutil.ignore_patterns("*.npz"))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    del config["text_config"]["num_hidden_layers"]
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    client = create_app(weightless).test_client()
+    weightless.pulls.start("example/tied", str(folder))
+    await_true(lambda: client.get("/api/models/pull").json["state"] != "running")  # type: ignore[index]
+    state: Any = client.get("/api/models/pull").json
+    assert (state["state"], state["error"]["code"]) == ("failed", "checkpoint_invalid")
+    assert "num_hidden_layers" in state["error"]["message"]
 
 
 @pytest.mark.parametrize(

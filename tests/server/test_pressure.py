@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Figure
 from tests.runtime.engine_processes import await_true
 from tests.server.served import CHAT, TIED, Reply, Served, long_question, served
 
@@ -70,7 +71,9 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def test_flood_is_refused_quickly_and_starves_nobody(service: Served, keys: dict[str, dict[str, str]]) -> None:
+def test_flood_is_refused_quickly_and_starves_nobody(
+    service: Served, keys: dict[str, dict[str, str]], figure: Figure
+) -> None:
     alone_s = service.ask("POST", CHAT, long_question(100), keys["b"]).seconds
     replies: list[Reply] = []
     broken: list[str] = []
@@ -115,17 +118,51 @@ def test_flood_is_refused_quickly_and_starves_nobody(service: Served, keys: dict
     assert asked.status == 200
     assert asked.seconds < 3 * alone_s + 10  # it shares steps with eight others, and waits behind none of the 500
     await_true(lambda: service.metric("kandong_admission_in_flight", keys["a"]) == 0)
+    slowest_ms = [1e3 * percentile([reply.seconds for reply in refused], share) for share in (0.5, 0.99)]
+    figure(
+        f"{dict(sorted(counts.items()))}, {len(broken)} broken; refused within {slowest_ms[0]:.0f} ms (median), "
+        f"{slowest_ms[1]:.0f} ms (p99); probes {1e3 * percentile(probes, 0.99):.0f} ms (p99)"
+    )
+    figure(f"another's request: {alone_s:.2f} s alone, {asked.seconds:.2f} s in the flood")
 
 
-def test_vanished_client_stops_the_work(service: Served, keys: dict[str, dict[str, str]]) -> None:
+def test_bad_input_over_real_connections_leaves_it_serving(service: Served, keys: dict[str, dict[str, str]]) -> None:
+    """What the client of the other tests cannot do: real sockets, real bodies, one after the other on one engine."""
+    engine = service.engine_id()
+    picture = {"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}
+    message = {"role": "user", "content": [picture] * 200}
+    for body, status in (
+        (b"{", 400),
+        (b"\xff" * 1000, 400),
+        (b"[" * 200_000, 400),
+        ({"messages": 5}, 400),
+        ({"messages": [message]}, 400),
+        ({"messages": [message | {"content": [picture]}]}, 400),
+        ({"model": "none", "messages": [{"role": "user", "content": "x"}]}, 404),
+        ({"image": "http://169.254.169.254/", "query": "x"}, 400),
+        ({"image": "data:image/png;base64,PHN2Zz4=", "query": "x"}, 415),
+        (b" " * 50_000_000, 400),
+    ):
+        answer = service.ask("POST", CHAT, body, keys["a"])
+        assert answer.status == status, (str(body)[:50], answer.body)
+        assert answer.json["error"]["message"]
+    assert service.ask("POST", CHAT, long_question(1), keys["a"]).status == 200
+    assert service.engine_id() == engine
+
+
+def test_vanished_client_stops_the_work(service: Served, keys: dict[str, dict[str, str]], figure: Figure) -> None:
     with service.stream(8000, keys["a"]) as stream:
         stream.read(100)
         time.sleep(0.1)
         assert service.metric("kandong_admission_in_flight", keys["b"]) == 1
-    assert await_true(lambda: service.metric("kandong_admission_in_flight", keys["b"]) == 0, 10) < 5
+    seconds = await_true(lambda: service.metric("kandong_admission_in_flight", keys["b"]) == 0, 10)
+    assert seconds < 5
+    figure(f"nothing in flight {seconds:.2f} s after the client went")
 
 
-def test_engine_that_stands_still_is_told_by_the_deadline(service: Served, keys: dict[str, dict[str, str]]) -> None:
+def test_engine_that_stands_still_is_told_by_the_deadline(
+    service: Served, keys: dict[str, dict[str, str]], figure: Figure
+) -> None:
     engine = service.engine_id()
     os.kill(engine, signal.SIGSTOP)
     await_true(lambda: service.ask("GET", "/readyz").status == 503, 5)
@@ -134,7 +171,9 @@ def test_engine_that_stands_still_is_told_by_the_deadline(service: Served, keys:
     assert answer.status == 504
     assert answer.seconds < 8 + 1
     assert service.ask("GET", "/healthz").status == 200
-    assert await_true(lambda: service.ask("GET", "/readyz").status == 200, 40) < 30
+    ready_s = await_true(lambda: service.ask("GET", "/readyz").status == 200, 40)
+    assert ready_s < 30
+    figure(f"deadline 8 s: 504 after {answer.seconds:.2f} s; ready again {ready_s:.1f} s later")
     assert service.engine_id() != engine
     assert service.ask("POST", CHAT, long_question(1), keys["a"]).status == 200  # ready means ready
 
@@ -180,8 +219,9 @@ def test_caches_are_told(service: Served, keys: dict[str, dict[str, str]]) -> No
     assert set(caches["features"]) == {"hits", "misses", "bytes"}
 
 
-def test_nothing_was_connected_to(service: Served, folder: Path) -> None:
+def test_nothing_was_connected_to(service: Served, folder: Path, figure: Figure) -> None:
     assert service.ask("GET", "/api/session").status == 200
     noted = (folder / "connects").read_text().splitlines() if (folder / "connects").exists() else []
     outside = [line for line in noted if "127.0.0.1" not in line and "0.0.0.0" not in line]
     assert not outside
+    figure(f"{len(outside)} lookups and connections to the outside, {len(noted)} within the machine")

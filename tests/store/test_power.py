@@ -20,10 +20,11 @@ from kandong.store.files import Files
 from kandong.store.generations import StoredGenerations
 from kandong.store.media import MediaFolder
 from kandong.store.messages import Messages
+from tests.repetitions import repetitions
 from tests.store.conftest import noise
 
 ROOT = Path(__file__).resolve().parents[2]
-NUM_KILLS = int(os.environ.get("KANDONG_TEST_KILLS", "50"))
+NUM_KILLS = int(os.environ.get("KANDONG_TEST_KILLS", repetitions(50, 500)))
 
 
 def check(folder: Path, acknowledged: list[str]) -> None:

@@ -46,7 +46,10 @@ def test_events_are_progress_then_text_then_one_answer() -> None:
     places = [(e.num_done, e.num_total) for e in events if isinstance(e, Progress) and e.stage == "vision"]
     assert places == sorted(places)
     assert places[-1] == (2 * engine.model.tower.num_pieces,) * 2
-    assert "".join(e.text for e in events if isinstance(e, TextPiece)) == answer.text
+    pieces = [event for event in events if isinstance(event, TextPiece)]
+    assert "".join(piece.text for piece in pieces) == answer.text
+    assert all(piece.num_tokens > 0 for piece in pieces)
+    assert sum(piece.num_tokens for piece in pieces) <= answer.num_generated_tokens
     assert answer.num_generated_tokens <= 20
     times = answer.timings
     assert times.queue_ms >= 0

@@ -16,11 +16,12 @@ from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Answer, AnswerForm, Request
 from kandong.vlm.sampling import SamplingParameters
 from tests.inspection import GOLDEN, golden_engine, golden_request
+from tests.repetitions import repetitions
 from tests.vlm.fake_model import fake_model
 from tests.vlm.random_schemas import SchemaMaker
 from tests.vlm.test_schedules import PICTURES, WORDS
 
-NUM_RANDOM_CASES = 200
+NUM_RANDOM_CASES = repetitions(80, 200)
 RECORD = {
     "type": "object",
     "properties": {

@@ -12,10 +12,11 @@ import pytest
 from bench.decoding import ANSWERS, OFFER_SCHEMA, answer_text
 from kandong.errors import GrammarError, KandongError
 from kandong.vlm.grammar import CompiledGrammar, GrammarFactory, GrammarState
+from tests.repetitions import repetitions
 from tests.vlm.random_schemas import SchemaMaker
 from tests.vlm.tokenizers import CASES, TokenizerCase
 
-NUM_SCHEMAS = {"golden": 1_000, "miniature": 150, "qwen": 150}
+NUM_SCHEMAS = {"golden": repetitions(400, 1_000), "miniature": repetitions(60, 150), "qwen": repetitions(60, 150)}
 MAX_WALK_TOKENS = 400
 Workshop = tuple[TokenizerCase, GrammarFactory]
 

@@ -26,10 +26,11 @@ from kandong.vlm.request import (
     TextPiece,
 )
 from kandong.vlm.sampling import SamplingParameters
+from tests.repetitions import repetitions
 from tests.vlm.fake_model import fake_model
 
-NUM_SCHEDULES = 2_000
-NUM_BATCHES = 20
+NUM_SCHEDULES = repetitions(400, 2_000)
+NUM_BATCHES = 4
 PICTURES = [Picture(np.full((32 * h, 32 * w, 3), value, np.uint8), "PNG") for value, h, w in ((0, 2, 3), (1, 3, 2))]
 PICTURES.append(Picture(PICTURES[0].rgb.reshape(PICTURES[1].rgb.shape), "PNG"))
 WORDS = ["价格", "是多少", "赠品", "图中", "写了", "什么", "说好的", "呢", "?", "满300减50"]

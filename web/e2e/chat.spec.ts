@@ -50,6 +50,7 @@ test("a running answer is stopped, and what was written stays", async ({ page })
   await addCard(page);
   await askFor(page, "写一篇很长的说明");
   await waitForWriting(page);
+  await expect(page.locator(".stage-facts")).toContainText(/[1-9][\d.]* tokens\/秒/);
   await page.keyboard.press("Escape");
   await waitForEnd(page);
   await expect(answers(page).last()).toContainText("已停止");

@@ -1,16 +1,16 @@
 /** Languages, sizes, keys, the system page, and what assistive technology is told. */
-import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { addCard, answers, askFor, expect, limitAnswers, open, test, waitForEnd } from "./page";
-
-async function expectAccessible(page: Page, rules?: string[]): Promise<void> {
-  // Things that are still appearing have half their contrast.
-  await page.waitForTimeout(400);
-  const axe = new AxeBuilder({ page });
-  const { violations } = await (rules ? axe.withRules(rules) : axe).analyze();
-  const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  expect(grave.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
-}
+import {
+  addCard,
+  answers,
+  askFor,
+  expect,
+  expectAccessible,
+  limitAnswers,
+  open,
+  test,
+  waitForEnd,
+} from "./page";
 
 // In the dark only colours differ.
 for (const [colorScheme, rules] of [

@@ -1,5 +1,5 @@
 /** Hostile text in questions, names of files and answers: none of it runs, none of it is fetched, all of it is shown. */
-import { cardBytes, expect, limitAnswers, open, test, waitForEnd } from "./page";
+import { addCard, cardBytes, expect, limitAnswers, open, test, waitForEnd } from "./page";
 
 const SERVER = "http://evil.example";
 const HOSTILE = [
@@ -45,10 +45,11 @@ const HOSTILE = [
   `<audio src="${SERVER}/a.mp3" autoplay>`,
 ];
 
-test("forty hostile strings do nothing, as question, answer and title", async ({ page }) => {
+test("forty hostile strings do nothing, as question, name of a file, answer and title", async ({ page }) => {
   expect(HOSTILE).toHaveLength(40);
   await limitAnswers(page, 4);
   await open(page);
+  await addCard(page);
   await page.getByRole("textbox", { name: "问题" }).fill(HOSTILE.join("\n\n"));
   await page.keyboard.press("Enter");
   await waitForEnd(page);
@@ -58,7 +59,7 @@ test("forty hostile strings do nothing, as question, answer and title", async ({
     const body = await response.json();
     const [question, answer] = body.messages;
     const messages = HOSTILE.flatMap((text, index) => [
-      { ...question, id: `msg_q${index}`, text },
+      { ...question, id: `msg_q${index}`, text, files: [{ ...question.files[0], filename: text }] },
       { ...answer, id: `msg_a${index}`, text, model: text },
     ]);
     await route.fulfill({ response, json: { ...body, title: HOSTILE[1], messages } });
@@ -66,6 +67,10 @@ test("forty hostile strings do nothing, as question, answer and title", async ({
   await page.reload();
   await expect(page.locator("article.is-assistant")).toHaveCount(40);
   await expect(page.locator("article.is-user").first()).toContainText(HOSTILE[0] ?? "");
+  const pictures = page.locator(".message-pictures img");
+  await expect(pictures).toHaveCount(40);
+  const names = await pictures.evaluateAll((found) => found.map((image) => image.getAttribute("alt")));
+  expect(names).toEqual(HOSTILE.map((text) => `图片 ${text}`));
   await expect(page.locator(".markdown.x-markdown").first()).toBeVisible();
   await page.waitForTimeout(500);
   expect(await page.evaluate(() => "hit" in window)).toBe(false);

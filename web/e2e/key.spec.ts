@@ -22,12 +22,21 @@ test("the page asks for the key, and forgets it when it is loaded again @key", a
   const picture = page.locator(".message-pictures img");
   await expect(picture).toHaveAttribute("src", /^blob:/);
   expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0);
+  await page.getByRole("button", { name: "分析", exact: true }).click();
+  await page.getByRole("checkbox", { name: "描述画面" }).uncheck();
+  await page.getByRole("button", { name: "试试示例：违规海报" }).click();
+  await expect(page.locator(".verdict")).toBeVisible({ timeout: 60_000 });
+  await expect(page.locator(".board-picture img")).toHaveAttribute("src", /^blob:/);
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("button", { name: "导出 Excel" }).click();
+  expect((await downloading).suggestedFilename()).toMatch(/\.xlsx$/);
   expect(
     await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])),
   ).not.toContain(KEY);
   await page.reload();
   await dialog.getByLabel("API 密钥").fill(KEY);
   await page.keyboard.press("Enter");
+  await page.locator(".history-open").first().click();
   await expect(page.locator("article.is-user")).toContainText("价格是多少？");
   faults.length = 0;
 });

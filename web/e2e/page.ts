@@ -3,6 +3,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import AxeBuilder from "@axe-core/playwright";
 import { test as base, expect, type Locator, type Page } from "@playwright/test";
 
 export const CARD = fileURLToPath(new URL("../../src/kandong/samples/card.png", import.meta.url));
@@ -77,4 +78,14 @@ export async function waitForEnd(page: Page): Promise<void> {
 
 export async function waitForWriting(page: Page): Promise<void> {
   await expect(page.locator(".stage-label", { hasText: "正在写" })).toBeVisible({ timeout: 60_000 });
+}
+
+/** Nothing that axe calls serious or critical; only some rules where they are named. */
+export async function expectAccessible(page: Page, rules?: string[]): Promise<void> {
+  // Things that are still appearing have half their contrast.
+  await page.waitForTimeout(400);
+  const axe = new AxeBuilder({ page });
+  const { violations } = await (rules ? axe.withRules(rules) : axe).analyze();
+  const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  expect(grave.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
 }

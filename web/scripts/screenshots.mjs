@@ -10,6 +10,8 @@ const WORDS = {
   en: { locale: "en-US", log: "Conversation" },
 };
 const QUESTION = "请提取图中所有文字";
+const POST = "全网最低价！说好的赠品呢？\n原价399元，现价199元，买一送一";
+const POSTER = fileURLToPath(new URL("../../src/kandong/samples/poster.png", import.meta.url));
 const CARD = fileURLToPath(new URL("../../src/kandong/samples/card.png", import.meta.url));
 
 const browser = await chromium.launch({
@@ -50,6 +52,15 @@ async function waitForEnd(page, log) {
   await page.locator(".markdown.x-markdown").last().waitFor();
 }
 
+async function shootReport(page, name) {
+  await page.goto(`${url}/#/analyse`);
+  await page.getByTestId("files").setInputFiles(POSTER);
+  await page.locator("#post-text").fill(POST);
+  await page.locator(".post-run button").click();
+  await page.locator(".verdict").waitFor({ timeout: 120_000 });
+  await shoot(page, name);
+}
+
 for (const [language, words] of Object.entries(WORDS))
   for (const [width, height] of [
     [1280, 800],
@@ -63,6 +74,7 @@ for (const [language, words] of Object.entries(WORDS))
     await page.locator("article.is-assistant").waitFor();
     await waitForEnd(page, words.log);
     await shoot(page, `chat-${language}-${width}`);
+    await shootReport(page, `analyse-${language}-${width}`);
     await page.context().close();
   }
 
@@ -70,4 +82,5 @@ const page = await openPage("zh-CN", 1280, 800, "dark");
 await page.goto(`${url}/#/system`);
 await page.locator(".checks li").first().waitFor({ timeout: 120_000 });
 await shoot(page, "system-zh-1280");
+await shootReport(page, "analyse-dark-1280");
 await browser.close();

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def doctor(
     model: o.Model = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare every byte of converted weights with its sum; takes seconds.")
+        bool,
+        typer.Option("--verify", help="Also read a card with OCR and every byte of converted weights; takes seconds."),
     ] = False,
     as_json: o.AsJson = False,
 ) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from kandong.tasks.finding_rows import listed_fields
+
 _MAX_CHARACTERS: Final = 60
 _SIGNS: Final = {"found": "✓", "computed": "=", "unverified": "?"}
 _FIELD_SIGNS: Final = {"verified": "✓", "computed": "=", "single": "·", "conflict": "!", "missing": " "}
@@ -89,10 +91,8 @@ def _sentiment(result: Mapping[str, Any]) -> list[str]:
 
 
 def _extract(result: Mapping[str, Any]) -> list[str]:
-    fields = result["fields"]
-    listed = fields if isinstance(fields, list) else [{"path": path} | field for path, field in fields.items()]
     rows = []
-    for field in listed:
+    for field in listed_fields(result):
         if field["status"] == "missing":
             continue
         place = "; ".join(dict.fromkeys(_place(one) for one in field["evidence"][:2]))

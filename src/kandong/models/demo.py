@@ -1,12 +1,11 @@
 """The miniature that ships with Kandong: a demonstration and a test instrument, no substitute for Qwen3-VL.
 
-Owns: where it lies, how it is told from other models, and its sample cards. Must not know: engines, HTTP.
+Owns: where it lies, and how it is told from other models. Must not know: engines, HTTP.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 DEMO_MODEL = "mini"
@@ -17,17 +16,6 @@ DEMO_NOTICE = (
     "for other pictures get Qwen3-VL-2B with `kandong pull`."
 )
 _FOLDER = Path(__file__).parent / DEMO_MODEL
-
-
-@dataclass(frozen=True)
-class DemoSample:
-    """A card with a question that the miniature answers; ``expected`` is what is written on the card."""
-
-    name: str
-    title_zh: str
-    title_en: str
-    question_zh: str
-    expected: str
 
 
 def demo_folder() -> Path:
@@ -42,19 +30,3 @@ def is_demo_model(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(config, dict) and config.get(DEMO_MARK) is True
-
-
-def demo_samples() -> list[DemoSample]:
-    """List the sample cards; none where the miniature is not there."""
-    try:
-        listed = json.loads((_FOLDER / "samples" / "samples.json").read_text(encoding="utf-8"))
-    except OSError:
-        return []
-    return [DemoSample(**one) for one in listed]
-
-
-def demo_sample_bytes(name: str) -> bytes | None:
-    """Give a sample's PNG; ``None`` for a name that is none."""
-    if name not in {sample.name for sample in demo_samples()}:
-        return None
-    return (_FOLDER / "samples" / f"{name}.png").read_bytes()

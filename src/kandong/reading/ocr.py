@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
+import importlib.util
 import logging
 import math
 import threading
@@ -31,6 +32,7 @@ _WEIGHTS: Final = {
     "Rec": "PP-OCRv6_rec_small.onnx",
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
 }
+_INSTALL_AGAIN: Final = "Install again: pip install --force-reinstall rapidocr==3.10.*"
 # Sides are multiples of this, as the detector halves them five times.
 _DETECTOR_STEP_PX: Final = 32
 # The detector was trained on pictures whose short side is at least this; smaller ones are enlarged, but not beyond 3×.
@@ -141,23 +143,34 @@ def pipeline_digest_parts() -> tuple[str, ...]:
     return (*versions, *_WEIGHTS.values())
 
 
-def _weights_folder() -> Path:
-    import rapidocr
+def weights_bytes() -> int:
+    """Give the size of the weights, without loading them. Errors: ``ModelError`` where they are missing."""
+    folder = _weights_folder()
+    _check_weights(folder)
+    return sum((folder / name).stat().st_size for name in _WEIGHTS.values())
 
-    return Path(rapidocr.__file__).parent / "models"
+
+def _weights_folder() -> Path:
+    specification = importlib.util.find_spec("rapidocr")  # importing it takes most of a second
+    if specification is None or specification.origin is None:
+        raise ModelError("The package rapidocr is missing.", hint=_INSTALL_AGAIN)
+    return Path(specification.origin).parent / "models"
+
+
+def _check_weights(folder: Path) -> None:
+    missing = [name for name in _WEIGHTS.values() if not (folder / name).is_file()]
+    if missing:
+        # Without this check RapidOCR would try to fetch them.
+        raise ModelError(
+            f"The OCR weights {', '.join(missing)} are missing from this installation.", hint=_INSTALL_AGAIN
+        )
 
 
 def _open_rapidocr() -> Any:
     import rapidocr
 
     folder = _weights_folder()
-    missing = [name for name in _WEIGHTS.values() if not (folder / name).is_file()]
-    if missing:
-        # Without this check RapidOCR would try to fetch them.
-        raise ModelError(
-            f"The OCR weights {', '.join(missing)} are missing from this installation.",
-            hint="Install again: pip install --force-reinstall rapidocr==3.10.*",
-        )
+    _check_weights(folder)
     parameters: dict[str, Any] = {"Global.log_level": "critical"}
     for part, name in _WEIGHTS.items():
         parameters[f"{part}.engine_type"] = rapidocr.EngineType.OPENVINO

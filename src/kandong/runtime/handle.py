@@ -134,7 +134,7 @@ class Handle:
             self._follow(event)
             last = self._events[-1] if self._events else None
             if isinstance(event, TextPiece) and isinstance(last, TextPiece):
-                self._events[-1] = TextPiece(last.text + event.text)
+                self._events[-1] = TextPiece(last.text + event.text, last.num_tokens + event.num_tokens)
             elif isinstance(event, Progress | Queued) and isinstance(last, Progress | Queued):
                 self._events[-1] = event
             else:

@@ -56,7 +56,11 @@ class ModelState:
 
 
 def read_model_state(name: str | None, *, verify: bool, has_openvino: bool) -> ModelState:
-    """Look for a model, named as for ``find_model``; ``verify`` compares every byte of conversions with its sum."""
+    """Look for a model, named as for ``find_model``.
+
+    ``verify`` compares every byte of conversions with its sum, and parses the tokenizer, which takes half a second and
+    is else only looked for.
+    """
     try:
         found = find_model(name)
     except ModelNotFoundError as error:
@@ -69,13 +73,20 @@ def read_model_state(name: str | None, *, verify: bool, has_openvino: bool) -> M
         return ModelState(found, None, None, _size_in(found), only)
     try:
         checkpoint = Checkpoint(found.folder)
-        PromptEncoder(found.folder, checkpoint.config)
+        _check_tokenizer(found.folder, checkpoint, verify)
     except CheckpointError as error:
         # A conversion of an original that cannot be read is of no use: nobody could tell whether it is one of this.
         return ModelState(found, error, None, KNOWN_SIZES.get(found.name), () if has_openvino else None)
     original_bytes = sum(path.stat().st_size for path in found.folder.glob("*.safetensors"))
     conversions = _conversions(found, checkpoint, verify) if has_openvino else None
     return ModelState(found, None, original_bytes, size_of(checkpoint.config), conversions)
+
+
+def _check_tokenizer(folder: Path, checkpoint: Checkpoint, verify: bool) -> None:
+    if verify:
+        PromptEncoder(folder, checkpoint.config)
+    elif not (folder / "tokenizer.json").is_file():
+        raise CheckpointError("tokenizer.json is missing.", hint="Download that file again.")
 
 
 def _size_in(found: FoundModel) -> ModelSize | None:

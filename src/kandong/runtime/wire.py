@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from kandong import errors
-from kandong.errors import InputError, KandongError, QueueFullError
+from kandong.errors import InputError, KandongError
 from kandong.reading.report import ImageReading
 from kandong.types import Picture, PictureRef
 from kandong.vlm.request import Event, Request
@@ -62,11 +62,14 @@ def reference(picture: Picture | PictureRef) -> PictureRef:
 
 
 def error_to_plain(error: KandongError) -> dict[str, Any]:
-    """Give an error by its code, message, hint and field."""
-    plain: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint, "field": error.field}
-    if isinstance(error, QueueFullError):
-        plain["retry_after_s"] = error.retry_after_s
-    return plain
+    """Give an error by its code, message, hint, field and when to come again."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "field": error.field,
+        "retry_after_s": error.retry_after_s,
+    }
 
 
 def error_from_plain(plain: Any) -> KandongError:
@@ -76,10 +79,10 @@ def error_from_plain(plain: Any) -> KandongError:
     texts = {name: plain.get(name) for name in ("message", "hint", "field")}
     told = {name: text if isinstance(text, str) else None for name, text in texts.items()}
     kind = _ERRORS.get(str(plain.get("code")), KandongError)
-    error = kind(told["message"] or "The engine's process gave no message.", hint=told["hint"], field=told["field"])
-    if isinstance(error, QueueFullError) and isinstance(seconds := plain.get("retry_after_s"), int):
-        error.retry_after_s = seconds
-    return error
+    message = told["message"] or "The engine's process gave no message."
+    seconds = plain.get("retry_after_s")
+    retry_after_s = seconds if isinstance(seconds, int) else None
+    return kind(message, hint=told["hint"], field=told["field"], retry_after_s=retry_after_s)
 
 
 def to_plain(value: Any) -> Any:

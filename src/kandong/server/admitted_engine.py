@@ -7,41 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
+from kandong.server.engine_gate import EngineHost
 from kandong.server.prediction import predict_s
 from kandong.vlm.config import ModelConfig
 from kandong.vlm.request import Priority, Request
 
 
-class Host(Protocol):
-    """What runs the engine."""
-
-    @property
-    def state(self) -> str:
-        """See ``EngineGate``."""
-
-    @property
-    def model_name(self) -> str | None:
-        """See ``EngineGate``."""
-
-    @property
-    def config(self) -> ModelConfig:
-        """See ``EngineGate``."""
-
-    def metrics(self) -> dict[str, float]:
-        """Give counters, with the rates that the engine has learnt."""
-
-    def submit(self, request: Request, *, client: str, priority: Priority = Priority.INTERACTIVE) -> Handle:
-        """See ``EngineGate``."""
-
-
 class AdmittedEngine:
     """An ``EngineGate`` around what runs the engine."""
 
-    def __init__(self, host: Host, admission: Admission) -> None:
+    def __init__(self, host: EngineHost, admission: Admission) -> None:
         self._host = host
         self._admission = admission
 

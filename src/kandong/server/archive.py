@@ -25,7 +25,6 @@ from kandong.errors import InputError, QueueFullError, StorageError
 from kandong.runtime.decoder import SafeDecoder
 from kandong.server.conversation_shapes import (
     ConversationSettings,
-    MessageError,
     Outcome,
     SeenPicture,
     Title,
@@ -33,6 +32,7 @@ from kandong.server.conversation_shapes import (
     conversation_of,
     iso,
 )
+from kandong.server.error_replies import ErrorBody
 from kandong.store.conversations import Conversations, StoredConversation
 from kandong.store.files import Files, StoredFile
 from kandong.store.messages import Messages, ReadyConversation, Status, StoredMessage
@@ -63,7 +63,7 @@ class ArchivedMessage(msgspec.Struct, frozen=True):
     files: Annotated[list[ArchivedFileRef], msgspec.Meta(max_length=256)] = []
     finish_reason: _Short | None = None
     stopped_by: _Short | None = None
-    error: MessageError | None = None
+    error: ErrorBody | None = None
     usage: Usage | None = None
     timings_ms: dict[str, float] | None = None
     pictures: Annotated[list[SeenPicture], msgspec.Meta(max_length=512)] | None = None

@@ -42,14 +42,20 @@ class Assistant:
         self._model = model
 
     def prepare(self, asked: Asked, load: LoadPicture) -> Prepared:
-        """As ``prepare_plain``, with evidence unless the conversation's settings want none. Errors: the same."""
-        prepared = prepare_plain(asked, load)
-        return prepared if asked.settings.assist is False else self.assist(prepared.request)
+        """As ``prepare_plain``, with evidence unless the conversation's settings want none. Errors: the same.
 
-    def assist(self, request: Request) -> Prepared:
+        Words of a post are quoted as data in any case.
+        """
+        request = prepare_plain(asked, load).request
+        post_text = asked.settings.post_text or ""
+        if asked.settings.assist is not False:
+            return self.assist(request, post_text)
+        return Prepared(assist(request, {}, self._model.config, post_text=post_text).request if post_text else request)
+
+    def assist(self, request: Request, post_text: str = "") -> Prepared:
         """Make a request ready; pictures that cannot be read go as they are. Errors: as ``EngineGate.config``."""
         readings = self._read(request.pictures)
-        assisted = assist(request, readings, self._model.config)
+        assisted = assist(request, readings, self._model.config, post_text=post_text)
         ready = assisted.request
         if self._model.is_demo:
             ready = replace(request, draft_sources=ready.draft_sources)

@@ -25,6 +25,7 @@ from kandong.server.conversation_shapes import (
     settings_of,
 )
 from kandong.server.event_stream import event_response
+from kandong.server.generation_events import EVENTS
 from kandong.server.routes import Routes
 from kandong.server.services import caller, query, services
 from kandong.store.conversations import MAX_PAGE, StoredConversation
@@ -292,6 +293,7 @@ def _add_answers(routes: Routes) -> None:
         scope="read",
         summary="Follow an answer, from the beginning or behind an event",
         media="text/event-stream",
+        events=EVENTS,
         is_long=True,
         errors=(400, 404, 503),
         query=(("after", Annotated[int, msgspec.Meta(ge=0)], "number of the last event seen; else Last-Event-ID"),),

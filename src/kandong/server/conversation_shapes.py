@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from kandong.server.error_replies import ErrorBody
 from kandong.store.conversations import ListedConversation, StoredConversation
 from kandong.store.files import StoredFile
 from kandong.store.messages import Status, StoredMessage
+from kandong.tasks.post import MAX_TEXT_CHARACTERS
 
 MAX_TITLE_CHARS = 200
 MAX_SYSTEM_CHARS = 20_000
@@ -23,6 +25,7 @@ class ConversationSettings(msgspec.Struct, frozen=True):
     """How answers of a conversation are made; ``null`` or absent: the default.
 
     ``assist`` (by default on): what was read in pictures goes beside them, and answers are checked against it.
+    ``post_text``: words of the post that is talked about, quoted to the model as data and searched for evidence.
     """
 
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=262_144)] | None = None
@@ -31,6 +34,7 @@ class ConversationSettings(msgspec.Struct, frozen=True):
     min_rounds: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
     system: Annotated[str, msgspec.Meta(max_length=MAX_SYSTEM_CHARS)] | None = None
     assist: bool | None = None
+    post_text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)] | None = None
 
 
 class ShownFile(msgspec.Struct, frozen=True):
@@ -59,23 +63,12 @@ class SeenPicture(msgspec.Struct, frozen=True):
     origin: str
 
 
-class MessageError(msgspec.Struct, frozen=True):
-    """Why an answer failed."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str
-    hint: str | None
-    retryable: bool
-
-
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """How an answer ended; kept as JSON. ``evidence`` is what its statements rest on, where that was checked."""
 
     finish_reason: str | None = None
     stopped_by: str | None = None
-    error: MessageError | None = None
+    error: ErrorBody | None = None
     usage: Usage | None = None
     timings_ms: dict[str, float] | None = None
     pictures: list[SeenPicture] | None = None
@@ -95,7 +88,7 @@ class Message(msgspec.Struct, frozen=True):
     status: Status
     finish_reason: str | None
     stopped_by: str | None
-    error: MessageError | None
+    error: ErrorBody | None
     usage: Usage | None
     timings_ms: dict[str, float] | None
     pictures: list[SeenPicture] | None

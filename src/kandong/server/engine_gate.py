@@ -1,6 +1,7 @@
 """The engine behind the web process: perhaps missing, loading, dead for a moment, or exchanged for another model.
 
-Owns: which model runs, its supervisor and the one client of it. Must not know: HTTP, who asks. Thread-safe.
+Owns: what handlers and admission see of it; which model runs, its supervisor and the one client of it. Must not know:
+HTTP, who asks. Thread-safe.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kandong.errors import EngineUnavailableError, KandongError, ModelNotFoundError
 from kandong.models.catalogue import FoundModel, find_model
@@ -24,11 +25,38 @@ _STATES = {"stopped": "unavailable"}
 _HEALTH_S = 0.3
 
 
+class EngineGate(Protocol):
+    """The engine as handlers see it: perhaps not there yet."""
+
+    @property
+    def state(self) -> str:
+        """One of ready, starting, restarting, missing, downloading, failed, unavailable."""
+
+    @property
+    def model_name(self) -> str | None:
+        """The name that clients ask for it by."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the checkpoint says. Errors: ``ModelNotFoundError``, ``EngineUnavailableError`` while there is none."""
+
+    def submit(self, request: Request, *, client: str, priority: Priority = Priority.INTERACTIVE) -> Handle:
+        """As ``EngineClient.submit``. Errors: its own, and those of ``config``."""
+
+
+class EngineHost(EngineGate, Protocol):
+    """What runs the engine, and counts."""
+
+    def metrics(self) -> dict[str, float]:
+        """Give counters, with the rates that the engine has learnt."""
+
+
 class _Running:
     """One model with its supervisor, its client and what its checkpoint says."""
 
     def __init__(self, found: FoundModel, options: SupervisorOptions) -> None:
         self.found = found
+        self.is_demo = found.is_demo
         self.config: ModelConfig = read_model_config(found.folder)
         engine = dict(options.engine) | {"model": str(found.folder)}
         self.supervisor = Supervisor(replace(options, engine=engine)).start()
@@ -97,7 +125,8 @@ class SupervisedEngine:
     @property
     def is_demo(self) -> bool:
         """Whether what runs is the small demonstration model."""
-        return self.model_name == DEMO_MODEL
+        running = self._running
+        return running is not None and running.is_demo
 
     @property
     def has_demo(self) -> bool:

@@ -55,9 +55,10 @@ def error_reply(error: KandongError) -> ErrorReply:
 def error_response(error: KandongError) -> Response:
     """Give an error as a whole answer, with ``Retry-After`` where coming again makes sense."""
     response = Response(msgspec.json.encode(error_reply(error)), status=error.http_status, mimetype="application/json")
-    if error.http_status in (429, 503) or hasattr(error, "retry_after_s"):
-        fallback = DEFAULT_RETRY_AFTER_S if error.retryable else _LONG_RETRY_AFTER_S
-        response.headers["Retry-After"] = str(getattr(error, "retry_after_s", fallback))
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    elif error.http_status in (429, 503):
+        response.headers["Retry-After"] = str(DEFAULT_RETRY_AFTER_S if error.retryable else _LONG_RETRY_AFTER_S)
     if error.http_status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="kandong"'
     return response

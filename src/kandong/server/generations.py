@@ -16,15 +16,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from kandong.errors import KandongError, QueueFullError, StorageError
 from kandong.runtime.handle import Handle
 from kandong.server.asking import Asked, Prepare, Prepared, outcome_of_answer, prepare_plain
-from kandong.server.conversation_shapes import MessageError, Outcome, message_of
+from kandong.server.conversation_shapes import Outcome, message_of
+from kandong.server.engine_gate import EngineGate
 from kandong.server.error_replies import error_reply
+from kandong.server.generation_events import AnswerEnd, AnswerText, progress_of, queued_of, reading_begins
 from kandong.server.live_answer import HEARTBEAT_S, LiveAnswer, LiveEvent
 from kandong.store.files import StoredFile
 from kandong.store.generations import StoredGenerations
@@ -32,9 +34,6 @@ from kandong.store.media import MediaFolder
 from kandong.store.messages import Messages, Status, StoredMessage, Turn
 from kandong.types import Picture
 from kandong.vlm.request import Answer, Cancelled, Event, Failed, Progress, Queued, TextPiece
-
-if TYPE_CHECKING:
-    from kandong.server.services import EngineGate
 
 SAVE_EVERY_S: Final = 0.5
 _KEPT_AFTER_END_S: Final = 300.0
@@ -160,8 +159,7 @@ class Generations:
     def _run(self, writing: _Writing) -> None:
         try:
             if num_pictures := sum(len(message.files) for message in writing.asked.messages):
-                reading = Progress("vision", 0, num_pictures)
-                writing.live.set_stage("progress", _progress(reading, num_pictures) | {"stage": "reading"})
+                writing.live.set_stage("progress", reading_begins(num_pictures))
             prepared = self._prepare(writing.asked, self._load)
             writing.num_pictures = len(prepared.request.pictures)
             handle = self._engine.submit(prepared.request, client=writing.asked.owner)
@@ -184,12 +182,11 @@ class Generations:
     def _take(self, writing: _Writing, event: Event, prepared: Prepared) -> None:
         live = writing.live
         if isinstance(event, Queued):
-            data = {"position": event.position, "predicted_wait_ms": round(event.predicted_wait_ms, 1)}
-            live.set_stage("queued", data)
+            live.set_stage("queued", queued_of(event))
         elif isinstance(event, Progress):
-            live.set_stage("progress", _progress(event, writing.num_pictures))
+            live.set_stage("progress", progress_of(event, writing.num_pictures))
         elif isinstance(event, TextPiece):
-            live.add_text(event.text)
+            live.add_text(event.text, event.num_tokens)
             self._save_text(writing)
         elif isinstance(event, Answer):
             evidence = prepared.check(event.text) if prepared.check is not None else None
@@ -206,8 +203,7 @@ class Generations:
         if self._is_closing or self._is_draining():
             self._end(writing, "stopped", "interrupted", writing.live.text, Outcome(model=model))
             return
-        told = msgspec.convert(msgspec.to_builtins(error_reply(error).error), MessageError)
-        self._end(writing, "failed", "failed", writing.live.text, Outcome(error=told, model=model))
+        self._end(writing, "failed", "failed", writing.live.text, Outcome(error=error_reply(error).error, model=model))
 
     def _save_text(self, writing: _Writing) -> None:
         now = time.monotonic()
@@ -225,7 +221,7 @@ class Generations:
         with contextlib.suppress(StorageError):
             # Before the event is told: whoever hears of the end may ask the next question at once.
             self._save_end(writing, status, text, plain)
-        writing.live.end(name, _end_data(message))
+        writing.live.end(name, AnswerEnd(message_of(message)))
 
     def _save_end(self, writing: _Writing, status: Status, text: str, outcome: dict[str, Any]) -> None:
         self._stored.end(writing.turn.generation_id, status, text, outcome, writing.live.num_events + 1)
@@ -234,23 +230,6 @@ class Generations:
     def _from_disk(self, message: StoredMessage, after: int, num_events: int) -> Iterator[LiveEvent | None]:
         # How much of the text an earlier number stood for is no longer known; the last event holds all of it.
         if after <= 0 and message.text:
-            yield LiveEvent(max(1, num_events - 1), "text", {"text": message.text})
+            yield LiveEvent(max(1, num_events - 1), "text", AnswerText(message.text, None))
         name = {"complete": "done", "failed": "failed"}.get(message.status, "stopped")
-        yield LiveEvent(num_events, name, _end_data(message))
-
-
-def _end_data(message: StoredMessage) -> dict[str, Any]:
-    return {"message": msgspec.to_builtins(message_of(message))}
-
-
-def _progress(event: Progress, num_pictures: int) -> dict[str, Any]:
-    """Give progress; which picture it is at follows from the tower's layers, which are counted over all pictures."""
-    is_vision = event.stage == "vision" and num_pictures > 0 and event.num_total > 0
-    index = min(num_pictures - 1, event.num_done * num_pictures // event.num_total) if is_vision else None
-    return {
-        "stage": event.stage,
-        "num_done": event.num_done,
-        "num_total": event.num_total,
-        "picture_index": index,
-        "num_pictures": num_pictures,
-    }
+        yield LiveEvent(num_events, name, AnswerEnd(message_of(message)))

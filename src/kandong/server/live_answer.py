@@ -2,7 +2,7 @@
 
 Owns: numbered events, and which of them a reader has not seen yet. Must not know: the engine, HTTP, the disk.
 
-No event is ever dropped and none is kept twice: the text is one string, each number knows how long it was then, and of
+No event is ever dropped and none is kept twice: the text is one string, each number knows how far it was then, and of
 queue and progress only the newest is of interest. So a reader may come late, be slow, leave, and go on anywhere.
 """
 
@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from kandong.server.generation_events import AnswerText, EventData
 
 HEARTBEAT_S = 3.0
 
@@ -23,7 +24,7 @@ class LiveEvent:
 
     number: int
     name: str
-    data: dict[str, Any]
+    data: EventData
 
 
 class LiveAnswer:
@@ -33,6 +34,8 @@ class LiveAnswer:
         self._changed = threading.Condition()
         self._text = ""
         self._lengths = [0]  # of the text, at each number
+        self._num_tokens = 0
+        self._token_counts = [0]  # at each number
         self._stage: LiveEvent | None = None
         self._end: LiveEvent | None = None
         self.ended_at: float | None = None
@@ -47,18 +50,19 @@ class LiveAnswer:
         """The number of the last event."""
         return len(self._lengths) - 1
 
-    def set_stage(self, name: str, data: dict[str, Any]) -> None:
+    def set_stage(self, name: str, data: EventData) -> None:
         """Say how far it has come; replaces what was said before."""
         with self._changed:
             self._stage = LiveEvent(self._next(), name, data)
 
-    def add_text(self, piece: str) -> None:
-        """Add text."""
+    def add_text(self, piece: str, num_tokens: int = 0) -> None:
+        """Add text, for which so many tokens were generated."""
         with self._changed:
             self._text += piece
+            self._num_tokens += num_tokens
             self._next()
 
-    def end(self, name: str, data: dict[str, Any]) -> None:
+    def end(self, name: str, data: EventData) -> None:
         """Say the last word."""
         with self._changed:
             self._end = LiveEvent(self._next(), name, data)
@@ -87,6 +91,7 @@ class LiveAnswer:
 
     def _next(self) -> int:
         self._lengths.append(len(self._text))
+        self._token_counts.append(self._num_tokens)
         self._changed.notify_all()
         return self.num_events
 
@@ -106,4 +111,5 @@ class LiveAnswer:
         if to <= after:
             return []
         piece = self._text[self._lengths[after] : self._lengths[to]]
-        return [LiveEvent(to, "text", {"text": piece})] if piece else []
+        num_tokens = self._token_counts[to] - self._token_counts[after]
+        return [LiveEvent(to, "text", AnswerText(piece, num_tokens))] if piece else []

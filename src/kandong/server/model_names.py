@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from kandong.errors import KandongError, ModelNotFoundError
-from kandong.server.services import EngineGate
+from kandong.server.engine_gate import EngineGate
 
 DEFAULT_NAME = "default"
 _STARTED_S = int(time.time())

@@ -66,16 +66,15 @@ def list_models() -> ModelList:
 
 
 def _entry(name: str, current: str | None) -> ModelEntry:
-    is_demo = name == DEMO_MODEL
-    own = models_folder() / name
+    folder, is_demo = models_folder() / name, False
+    state: Literal["installed", "partial", "available"] = "installed"
     try:
-        folder = find_model(name).folder
-        state: Literal["installed", "partial", "available"] = "installed"
+        found = find_model(name)
+        folder, is_demo = found.folder, found.is_demo
     except ModelNotFoundError:
-        folder = own
-        state = "partial" if own.is_dir() and any(own.iterdir()) else "available"
+        state = "partial" if folder.is_dir() and any(folder.iterdir()) else "available"
     if name == current:
-        state = "installed"
+        state, is_demo = "installed", services().host.is_demo
     num_bytes = sum(p.stat().st_size for p in folder.iterdir() if p.is_file()) if folder.is_dir() else 0
     return ModelEntry(name, state, num_bytes, name == current, is_demo)
 

@@ -30,6 +30,7 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     """Describe all routes but those of the page's files."""
     described = [route for route in routes if "<page:" not in route.path and route.path != "/"]
     types = [t for route in described for t in (route.takes, route.gives) if t is not None and t not in _PLAIN]
+    types += [kind for route in described for _, kind in route.events]
     types.append(ErrorReply)
     schemas, components = msgspec.json.schema_components(types, schema_hook=_schema_of_other, ref_template=_TEMPLATE)
     schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
@@ -120,6 +121,8 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
 def _success(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     schema = _PLAIN.get(route.gives) or schema_of.get(id(route.gives), {})
     content = {route.media: {"schema": schema if route.media != "text/event-stream" else _PLAIN[str]}}
+    if route.events:  # OpenAPI 3.1 has no words of its own for what a stream carries
+        content[route.media]["x-events"] = {name: schema_of[id(kind)] for name, kind in route.events}
     if route.is_long and route.media == "application/json":
         content["text/event-stream"] = {"schema": _PLAIN[str]}
     return {"description": route.summary, "content": content}

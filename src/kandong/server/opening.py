@@ -11,6 +11,7 @@ from kandong.server.admission import Admission, AdmissionLimits
 from kandong.server.admitted_engine import AdmittedEngine
 from kandong.server.archive import Archives
 from kandong.server.assisting import Assistant
+from kandong.server.check_up import CheckUp
 from kandong.server.engine_gate import SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
@@ -82,6 +83,7 @@ def open_services(settings: Settings, host: SupervisedEngine, reading: ReadingCh
         readings=readings,
         assistant=assistant,
         pulls=Pulls(host),
+        check_up=CheckUp(settings.model),
     )
 
 

@@ -5,10 +5,7 @@ Owns: these addresses. Must not know: how the engine is kept running.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import threading
 import time
 from importlib.metadata import version
 from typing import Any, Literal
@@ -17,19 +14,19 @@ import msgspec
 from flask import Response, request
 
 from kandong import __version__
-from kandong.errors import EngineUnavailableError, KandongError, NotFoundError
+from kandong.errors import EngineUnavailableError, NotFoundError
 from kandong.machine import process_memory_bytes, read_memory
+from kandong.models.samples import sample_picture_bytes
+from kandong.server.check_up import DoctorReport
 from kandong.server.guard import identify
 from kandong.server.metrics import CONTENT_TYPE, metrics_page
 from kandong.server.readiness import disk_free_bytes, why_not_ready
 from kandong.server.routes import Routes
-from kandong.server.samples import SAMPLES, Sample, sample_bytes
-from kandong.server.services import Services, services
+from kandong.server.samples import Sample, samples_for
+from kandong.server.services import Services, query, services
 from kandong.vlm.pixels import DEFAULT_MAX_IMAGE_TOKENS
 
-_DOCTOR_WITHIN_S = 120.0
 _PACKAGES = ("openvino", "tokenizers", "llguidance", "pillow", "rapidocr", "flask", "gunicorn", "apsw", "pyzmq")
-_doctor_lock = threading.Lock()
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -98,21 +95,6 @@ class SystemReport(msgspec.Struct, frozen=True):
     disk_free_bytes: int
 
 
-class DoctorCheck(msgspec.Struct, frozen=True):
-    """One finding."""
-
-    name: str
-    status: Literal["ok", "warn", "fail"]
-    message: str
-    hint: str | None
-
-
-class DoctorReport(msgspec.Struct, frozen=True):
-    """What stands in the way of answers on this machine."""
-
-    checks: list[DoctorCheck]
-
-
 def readyz() -> Readiness:
     """Say whether a request would be carried out. Errors: ``EngineUnavailableError`` with the reasons."""
     if reasons := why_not_ready(services()):
@@ -136,7 +118,7 @@ def session() -> Session:
             settings.max_upload_bytes, settings.max_pictures, settings.max_text_chars, settings.max_tokens
         ),
         defaults=SessionDefaults(),
-        samples=list(SAMPLES),
+        samples=samples_for(is_demo=host.is_demo),
     )
 
 
@@ -207,22 +189,9 @@ def _version(package: str) -> str:
 
 
 def doctor() -> DoctorReport:
-    """Examine this machine, in a process of its own: some checks load a lot. Errors: ``KandongError``."""
-    command = [sys.executable, "-m", "kandong.cli.main", "doctor", "--json"]
-    if model := services().settings.model:
-        command += ["--model", model]
-    with _doctor_lock:
-        try:
-            ended = subprocess.run(
-                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_DOCTOR_WITHIN_S, check=False
-            )
-            checks = json.loads(ended.stdout)["checks"]
-        except (OSError, subprocess.TimeoutExpired, ValueError, KeyError):
-            raise KandongError("The examination did not come to its end.", hint="Run `kandong doctor`.") from None
-    grades: dict[str, Literal["ok", "warn", "fail"]] = {"warning": "warn", "problem": "fail"}
-    return DoctorReport(
-        [DoctorCheck(c["name"], grades.get(c["status"], "ok"), c["found"], c["remedy"]) for c in checks]
-    )
+    """Examine this machine. Errors: ``KandongError``."""
+    check_up = services().check_up
+    return check_up.thorough() if query("thorough", False) else check_up.quick()
 
 
 def metrics() -> Response:
@@ -243,7 +212,7 @@ def _is_ready(here: Services) -> bool:
 
 def sample(name: str) -> Response:
     """Give a sample picture. Errors: ``NotFoundError``."""
-    data = sample_bytes(name)
+    data = sample_picture_bytes(name)
     if data is None:
         raise NotFoundError("There is no such sample.", hint="GET /api/session lists them.", field="name")
     response = Response(data, mimetype="image/png")
@@ -263,8 +232,16 @@ def add_routes(routes: Routes) -> None:
         ("/metrics", metrics, "read", "Numbers for Prometheus", str, "text/plain", ()),
         ("/api/session", session, "public", "What a page needs to begin", Session, None, ()),
         ("/api/system", system, "read", "What runs here", SystemReport, None, ()),
-        ("/api/system/doctor", doctor, "read", "What stands in the way of answers", DoctorReport, None, ()),
         ("/api/samples/<name>", sample, "read", "A sample picture", bytes, "image/png", (404,)),
     ):
         fields: dict[str, Any] = {"scope": scope, "summary": summary, "gives": gives, "errors": errors}
         routes.add("GET", path, **fields, **({"media": media} if media else {}))(handler)
+    routes.add(
+        "GET",
+        "/api/system/doctor",
+        scope="read",
+        summary="What stands in the way of answers",
+        gives=DoctorReport,
+        errors=(400,),
+        query=(("thorough", bool, "also read every byte of converted weights, and a card with OCR; takes seconds"),),
+    )(doctor)

@@ -114,6 +114,9 @@ class Pulls:
     def _run(self, model: str | None, source: str, watcher: _Watcher) -> None:
         try:
             pulled = pulling.pull(model, source, watcher=watcher)
+            # Before the end is told: whoever hears of it finds the engine on its way.
+            if self._host.state == "downloading":
+                self._host.use(pulled.model)
         except CancelledError:
             self._end(PullState("cancelled", self._model, done_bytes=watcher.done_bytes))
         except KandongError as error:
@@ -123,8 +126,6 @@ class Pulls:
             self._end(PullState("failed", self._model, error=told))
         else:
             self._end(PullState("done", pulled.model, None, pulled.size_bytes, pulled.size_bytes))
-            if self._host.state == "missing":
-                self._host.use(pulled.model)
 
     def _end(self, state: PullState) -> None:
         self._ended = state

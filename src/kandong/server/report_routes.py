@@ -1,4 +1,4 @@
-"""Routes that judge posts: reports of several tasks at once, and moderation in OpenAI's shape.
+"""Routes that judge posts: reports of several tasks at once, as Excel too, and moderation in OpenAI's shape.
 
 Owns: these addresses and their shapes. Must not know: how posts are judged.
 """
@@ -24,8 +24,12 @@ from kandong.server.routes import Routes
 from kandong.server.services import caller, services
 from kandong.tasks.analyse import TASKS
 from kandong.tasks.post import Post, parse_post
+from kandong.tasks.report_tables import sheets_of_post
+from kandong.tasks.tables import excel_of
 from kandong.types import Picture
 
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_MAX_EXPORT_BYTES = 32 * 2**20
 _DEFAULT_TASKS = tuple(task for task in TASKS if task != "ask")
 
 
@@ -54,6 +58,23 @@ class Reports(msgspec.Struct, frozen=True):
     object: str
     created_at: int
     reports: dict[str, dict[str, Any]]
+
+
+class ReportExport(msgspec.Struct, frozen=True):
+    """Reports of one post as ``POST /v1/reports`` gave them, and what the post is called in the table."""
+
+    reports: dict[str, dict[str, Any]]
+    name: Annotated[str, msgspec.Meta(max_length=200)] = "post"
+    format: Literal["xlsx"] = "xlsx"
+
+
+def export_reports(body: ReportExport) -> Response:
+    """Give reports as an Excel file: a sheet for each task, and sheets of what it found. Nothing is judged anew."""
+    response = Response(excel_of(sheets_of_post(body.name, body.reports)), mimetype=EXCEL)
+    name = time.strftime("kandong-report-%Y-%m-%d.xlsx", time.gmtime())
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def add_routes(routes: Routes) -> None:
@@ -85,6 +106,18 @@ def add_routes(routes: Routes) -> None:
         environ = request.environ
         stream = ReportStream(services(), caller().owner, wanted, _reports, lambda: is_gone(environ))
         return stream_response(stream)
+
+    routes.add(
+        "POST",
+        "/v1/reports/export",
+        scope="read",
+        summary="Reports as an Excel file; no text of a post becomes a formula",
+        takes=ReportExport,
+        gives=bytes,
+        media=EXCEL,
+        max_body_bytes=_MAX_EXPORT_BYTES,
+        errors=(400, 413, 415),
+    )(export_reports)
 
     @routes.add(
         "POST",

@@ -14,10 +14,11 @@ from typing import Any
 
 from kandong.errors import KandongError
 from kandong.reading.report import ImageReading
+from kandong.server.engine_gate import EngineGate
 from kandong.server.error_replies import error_reply
 from kandong.server.event_stream import HEARTBEAT, encode_named
 from kandong.server.live_answer import HEARTBEAT_S
-from kandong.server.services import EngineGate, Services
+from kandong.server.services import Services
 from kandong.tasks.analyse import TaskEvent, analyse
 from kandong.tasks.post import Post
 from kandong.types import Picture

@@ -48,6 +48,7 @@ class Route:
     is_long: bool = False
     form: tuple[tuple[str, Any, str], ...] = ()  # fields of a form: (name, type, meaning); bytes is a file
     query: tuple[tuple[str, Any, str], ...] = ()  # (name, type, meaning)
+    events: tuple[tuple[str, type], ...] = ()  # of a stream: (name, what its data is)
 
 
 class Routes:

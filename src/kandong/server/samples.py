@@ -1,13 +1,13 @@
-"""The sample pictures that the page offers.
+"""The sample pictures as the page gets them.
 
-Owns: which there are, with titles and questions. Must not know: HTTP.
+Owns: which of them a model can answer, and their addresses. Must not know: where pictures lie.
 """
 
 from __future__ import annotations
 
-from importlib import resources
-
 import msgspec
+
+from kandong.models.samples import sample_pictures
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -20,19 +20,7 @@ class Sample(msgspec.Struct, frozen=True):
     url: str
 
 
-def _sample(name: str, title_zh: str, title_en: str, question_zh: str) -> Sample:
-    return Sample(name, title_zh, title_en, question_zh, f"/api/samples/{name}")
-
-
-SAMPLES = (
-    _sample("card", "商品卡片", "Product card", "价格是多少？"),
-    _sample("poster", "违规海报", "Poster that breaks rules", "请识别图中的文字"),
-    _sample("hotpot", "套餐优惠", "Set-menu offer", "这个套餐现价和原价各是多少？"),
-)
-
-
-def sample_bytes(name: str) -> bytes | None:
-    """Give a sample's PNG; ``None`` for a name that is none."""
-    if name not in {sample.name for sample in SAMPLES}:
-        return None
-    return (resources.files("kandong.samples") / f"{name}.png").read_bytes()
+def samples_for(*, is_demo: bool) -> list[Sample]:
+    """List them: the miniature's own while that is what runs, as it reads no others."""
+    listed = (sample_pictures(of_demo=True) if is_demo else []) or sample_pictures()
+    return [Sample(s.name, s.title_zh, s.title_en, s.question_zh, f"/api/samples/{s.name}") for s in listed]

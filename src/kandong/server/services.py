@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from flask import current_app, g
 
 from kandong.runtime.decoder import SafeDecoder
-from kandong.runtime.handle import Handle
 from kandong.server.admission import Admission
 from kandong.server.archive import Archives
 from kandong.server.assisting import Assistant
-from kandong.server.engine_gate import SupervisedEngine
+from kandong.server.check_up import CheckUp
+from kandong.server.engine_gate import EngineGate, SupervisedEngine
 from kandong.server.generations import Generations
 from kandong.server.housekeeping import Housekeeping
 from kandong.server.listening import is_loopback
@@ -34,29 +34,8 @@ from kandong.store.files import Files
 from kandong.store.keys import KeyStore
 from kandong.store.messages import Messages
 from kandong.tasks.report_cache import MemoryReports, ReportCache
-from kandong.vlm.config import ModelConfig
-from kandong.vlm.request import Priority, Request
 
 EXTENSION = "kandong"
-
-
-class EngineGate(Protocol):
-    """The engine as handlers see it: perhaps not there yet."""
-
-    @property
-    def state(self) -> str:
-        """One of ready, starting, restarting, missing, downloading, failed, unavailable."""
-
-    @property
-    def model_name(self) -> str | None:
-        """The name that clients ask for it by."""
-
-    @property
-    def config(self) -> ModelConfig:
-        """What the checkpoint says. Errors: ``ModelNotFoundError``, ``EngineUnavailableError`` while there is none."""
-
-    def submit(self, request: Request, *, client: str, priority: Priority = Priority.INTERACTIVE) -> Handle:
-        """As ``EngineClient.submit``. Errors: its own, and those of ``config``."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +61,7 @@ class Services:
     readings: Readings
     assistant: Assistant
     pulls: Pulls
+    check_up: CheckUp
     reports: ReportCache = field(default_factory=MemoryReports)
     page: PageFiles = field(default_factory=PageFiles)
     requests: RequestMetrics = field(default_factory=RequestMetrics)

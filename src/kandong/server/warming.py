@@ -11,17 +11,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from kandong.errors import KandongError
 from kandong.runtime.handle import Handle
+from kandong.server.engine_gate import EngineGate
 from kandong.types import Picture
 from kandong.vlm.pixels import PixelBudget
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 from kandong.vlm.request import Deadlines, Priority, Request
-
-if TYPE_CHECKING:
-    from kandong.server.services import EngineGate
 
 _MAX_UNDER_WAY = 32
 _MAX_OF_ONE_OWNER = 8

@@ -75,19 +75,25 @@ class Database:
 
     def _migrate(self) -> None:
         """Run the numbered scripts that this file has not seen; its ``user_version`` says which it has."""
-        folder = resources.files("kandong.store") / "migrations"
-        scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
+        scripts = migrations()
         version = int(self._connection.pragma("user_version"))
-        if version > len(scripts):
+        if version > max(scripts):
             raise StorageError(
-                f"The database is of schema {version}, this version of Kandong knows {len(scripts)}.",
+                f"The database is of schema {version}, this version of Kandong knows {max(scripts)}.",
                 hint="Install the newer version again, or name another data folder.",
             )
-        for number, script in enumerate(scripts, 1):
+        for number, script in sorted(scripts.items()):
             if number > version:
                 with self._connection:
-                    self._connection.execute(script.read_text("utf-8"))
+                    self._connection.execute(script)
                     self._connection.pragma("user_version", number)
+
+
+def migrations() -> dict[int, str]:
+    """Give the scripts by the number that begins their files' names."""
+    folder = resources.files("kandong.store") / "migrations"
+    names = [entry.name for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    return {int(name.partition("_")[0]): (folder / name).read_text("utf-8") for name in names}
 
 
 @contextmanager

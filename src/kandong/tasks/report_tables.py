@@ -1,6 +1,6 @@
-"""Reports of the tasks as rows of a table: what an analyst looks at first, one row a post.
+"""Reports of the tasks as rows of tables: one row a post for who looks first, then one row a finding.
 
-Owns: the columns of each task. Must not know: files, how reports are made.
+Owns: the columns of each task. Must not know: files, how reports are made, rows of findings (``finding_rows.py``).
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from kandong.errors import InputError
+from kandong.tasks.finding_rows import finding_sheets
 from kandong.tasks.tables import Cell, Sheet
 
 _HEAD: Final = ("post", "status")
 _TAIL: Final = ("warnings", "unchecked", "ms")
-_FIELD_COLUMNS: Final = ("post", "field", "value", "status", "quote", "source", "image_index", "line_id", "formula")
 Row = dict[str, Cell]
 
 
 def sheets_of(task: str, posts: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Sheet]:
-    """Give the sheets for named reports of one task: a row a post; for ``extract`` also a row a field."""
+    """Give the sheets for named reports of one task: a row a post, then a row a finding where the task has any."""
     rows = [_ROWS[task](report["result"]) for _, report in posts]
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     body = [
@@ -31,9 +32,28 @@ def sheets_of(task: str, posts: Sequence[tuple[str, Mapping[str, Any]]]) -> list
         ]
         for (name, report), row in zip(posts, rows, strict=True)
     ]
-    sheets: list[Sheet] = [(task, (*_HEAD, *columns, *_TAIL), body)]
-    if task == "extract":
-        sheets.append(("fields", _FIELD_COLUMNS, [row for name, report in posts for row in _fields(name, report)]))
+    return [(task, (*_HEAD, *columns, *_TAIL), body), *finding_sheets(task, posts)]
+
+
+def sheets_of_post(name: str, reports: Mapping[str, Mapping[str, Any]]) -> list[Sheet]:
+    """Give the sheets for several reports of one post, as ``analyse`` made them.
+
+    Errors: ``InputError`` naming the report, as they may come back from outside.
+    """
+    if not reports:
+        raise InputError("There are no reports.", hint="Send what POST /v1/reports gave.", field="reports")
+    sheets: list[Sheet] = []
+    for task, report in reports.items():
+        if task not in _ROWS:
+            raise InputError(f"There is no task {task[:40]!r}.", hint=f"Known: {', '.join(_ROWS)}.", field="reports")
+        try:
+            sheets += sheets_of(task, [(name, report)])
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            raise InputError(
+                f"reports.{task} is no report of this task.",
+                hint="Send it as POST /v1/reports gave it.",
+                field=f"reports.{task}",
+            ) from None
     return sheets
 
 
@@ -112,29 +132,6 @@ def _extract(result: Mapping[str, Any]) -> Row:
         "channel": result["channel"],
         "conflicts": _joined(f"{one['field']}: {' / '.join(one['values'])}" for one in result["conflicts"]),
     }
-
-
-def _fields(name: str, report: Mapping[str, Any]) -> list[list[Cell]]:
-    fields = report["result"]["fields"]
-    listed = fields if isinstance(fields, list) else [{"path": path} | field for path, field in fields.items()]
-    rows: list[list[Cell]] = []
-    for field in listed:
-        at: Mapping[str, Any] = next(iter(field["evidence"]), {})
-        value = field["value"]
-        rows.append(
-            [
-                name,
-                field["path"],
-                value if isinstance(value, Cell) else str(value),
-                field["status"],
-                at.get("quote"),
-                at.get("source"),
-                at.get("image_index"),
-                at.get("line_id"),
-                field.get("formula"),
-            ]
-        )
-    return rows
 
 
 def _joined(values: Any) -> str:

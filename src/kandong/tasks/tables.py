@@ -7,6 +7,7 @@ Must not know: how reports are made.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +61,8 @@ HIT_COLUMNS: Final = (
 ENDINGS: Final = (".csv", ".xlsx", ".jsonl")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _MAX_CELL_CHARACTERS: Final = 32_000  # Excel's own limit is 32,767
+_MAX_ROWS: Final = 1_048_575  # below the head
+_MAX_EXACT: Final = 10**15  # Excel keeps 15 digits
 
 Cell = str | int | float | bool | None
 Sheet = tuple[str, tuple[str, ...], list[list[Cell]]]
@@ -100,11 +103,18 @@ def write_sheets(sheets: Sequence[Sheet], reports: Sequence[dict[str, Any]], pat
                 writer.writerow(columns)
                 writer.writerows([escape_formula(cell) for cell in row] for row in rows)
         else:
-            _write_excel(sheets, path)
+            _write_excel(sheets, str(path))
     except (OSError, xlsxwriter.exceptions.FileCreateError):
         raise InputError(
             f"{path} cannot be written.", hint="Close it elsewhere, or name another.", field="out"
         ) from None
+
+
+def excel_of(sheets: Sequence[Sheet]) -> bytes:
+    """Give sheets as an Excel file. Text is written as text, whatever it begins with; cells of other kinds as text."""
+    file = io.BytesIO()
+    _write_excel(sheets, file)
+    return file.getvalue()
 
 
 def escape_formula(cell: Cell) -> Cell:
@@ -171,19 +181,19 @@ def _joined(values: Any) -> str:
     return "; ".join(dict.fromkeys(str(value) for value in values))
 
 
-def _write_excel(sheets: Sequence[Sheet], path: Path) -> None:
-    with xlsxwriter.Workbook(str(path)) as book:
+def _write_excel(sheets: Sequence[Sheet], target: str | io.BytesIO) -> None:
+    with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
         bold = book.add_format({"bold": True})
         for title, columns, rows in sheets:
             sheet = book.add_worksheet(title)
             sheet.freeze_panes(1, 1)
             sheet.set_column(0, len(columns) - 1, 18)
             sheet.write_row(0, 0, columns, bold)
-            for number, row in enumerate(rows, start=1):
+            for number, row in enumerate(rows[:_MAX_ROWS], start=1):
                 for column, cell in enumerate(row):
-                    if isinstance(cell, str):
-                        # write_string never makes a formula or a link of it
-                        sheet.write_string(number, column, cell[:_MAX_CELL_CHARACTERS])
-                    else:
+                    if isinstance(cell, int | float) and abs(cell) < _MAX_EXACT:
                         sheet.write(number, column, cell)
+                    elif cell is not None:
+                        # write_string never makes a formula or a link of it
+                        sheet.write_string(number, column, str(cell)[:_MAX_CELL_CHARACTERS])
             sheet.autofilter(0, 0, max(1, len(rows)), len(columns) - 1)

@@ -100,9 +100,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class TextPiece:
-    """Text that is certain: whole characters, no part of a stop string."""
+    """Text that is certain: whole characters, no part of a stop string.
+
+    ``num_tokens``: how many were generated since the piece before; some of them may have given no text of their own.
+    """
 
     text: str
+    num_tokens: int = 0
 
 
 @dataclass(frozen=True)

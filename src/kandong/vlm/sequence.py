@@ -100,6 +100,7 @@ class SequenceState:
         self._drafter = drafter
         self._hashes: list[bytes] = []
         self._num_published = 0
+        self._num_told = 0
 
     @property
     def num_generated(self) -> int:
@@ -267,7 +268,7 @@ class SequenceState:
             self.finish_reason = "stop"
             return self._rest()
         piece = self._stream.push(token)
-        events: list[Event] = [TextPiece(piece)] if piece else []
+        events = self._told(piece)
         if self._stream.stopped_by is not None:
             self.finish_reason = "stop"
         elif self._loops is not None and (reason := self._loops.push(token, piece)) is not None:
@@ -277,8 +278,13 @@ class SequenceState:
         return [*events, *self._rest()] if self.finish_reason else events
 
     def _rest(self) -> list[Event]:
-        rest = self._stream.finish()
-        return [TextPiece(rest)] if rest else []
+        return self._told(self._stream.finish())
+
+    def _told(self, text: str) -> list[Event]:
+        if not text:
+            return []
+        num_new, self._num_told = self.num_generated - self._num_told, self.num_generated
+        return [TextPiece(text, num_new)]
 
     def answer(self) -> Answer:
         """Make the report at the end."""

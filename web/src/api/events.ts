@@ -48,9 +48,23 @@ export class EventParser {
   }
 }
 
-/** Read one connection to its end. Errors: `ApiError`. */
-export async function* readEvents(path: string, signal: AbortSignal): AsyncGenerator<WireEvent> {
-  const response = await send(path, { signal, headers: { Accept: "text/event-stream" } });
+/** Read one connection to its end; with a `body` it is a POST of JSON. Errors: `ApiError`. */
+export async function* readEvents(
+  path: string,
+  signal: AbortSignal,
+  body?: unknown,
+): AsyncGenerator<WireEvent> {
+  const accept = { Accept: "text/event-stream" };
+  const asked: RequestInit =
+    body === undefined
+      ? { signal, headers: accept }
+      : {
+          signal,
+          method: "POST",
+          body: JSON.stringify(body),
+          headers: { ...accept, "Content-Type": "application/json" },
+        };
+  const response = await send(path, asked);
   if (!response.body) throw unreachable();
   const reader = response.body.getReader();
   const decoder = new TextDecoder();

@@ -95,26 +95,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/system/doctor": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What stands in the way of answers
-         * @description Needs the scope `read` where keys are in use.
-         */
-        get: operations["get_api_system_doctor"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/samples/{name}": {
         parameters: {
             query?: never;
@@ -127,6 +107,26 @@ export interface paths {
          * @description Needs the scope `read` where keys are in use.
          */
         get: operations["get_api_samples_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What stands in the way of answers
+         * @description Needs the scope `read` where keys are in use.
+         */
+        get: operations["get_api_system_doctor"];
         put?: never;
         post?: never;
         delete?: never;
@@ -269,6 +269,26 @@ export interface paths {
          * @description Needs the scope `submit` where keys are in use.
          */
         post: operations["post_v1_reports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reports/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports as an Excel file; no text of a post becomes a formula
+         * @description Needs the scope `read` where keys are in use.
+         */
+        post: operations["post_v1_reports_export"];
         delete?: never;
         options?: never;
         head?: never;
@@ -756,10 +776,11 @@ export interface components {
         };
         /**
          * DoctorReport
-         * @description What stands in the way of answers on this machine.
+         * @description What stands in the way of answers on this machine; ``is_thorough``: every byte was read, and OCR tried.
          */
         DoctorReport: {
             checks: components["schemas"]["DoctorCheck"][];
+            is_thorough: boolean;
         };
         /**
          * DoctorCheck
@@ -802,7 +823,8 @@ export interface components {
              *       "max_image_tokens": null,
              *       "min_rounds": null,
              *       "system": null,
-             *       "assist": null
+             *       "assist": null,
+             *       "post_text": null
              *     }
              */
             settings: components["schemas"]["ConversationSettings"];
@@ -831,7 +853,7 @@ export interface components {
             /** @default null */
             stopped_by: string | null;
             /** @default null */
-            error: components["schemas"]["MessageError"] | null;
+            error: components["schemas"]["ErrorBody"] | null;
             /** @default null */
             usage: components["schemas"]["kandong.server.conversation_shapes.Usage"] | null;
             /** @default null */
@@ -855,10 +877,10 @@ export interface components {
             id: string;
         };
         /**
-         * MessageError
-         * @description Why an answer failed.
+         * ErrorBody
+         * @description What went wrong, as OpenAI's clients read it, with what to do about it.
          */
-        MessageError: {
+        ErrorBody: {
             message: string;
             type: string;
             param: string | null;
@@ -890,6 +912,7 @@ export interface components {
          * @description How answers of a conversation are made; ``null`` or absent: the default.
          *
          *         ``assist`` (by default on): what was read in pictures goes beside them, and answers are checked against it.
+         *         ``post_text``: words of the post that is talked about, quoted to the model as data and searched for evidence.
          */
         ConversationSettings: {
             /** @default null */
@@ -904,6 +927,8 @@ export interface components {
             system: string | null;
             /** @default null */
             assist: boolean | null;
+            /** @default null */
+            post_text: string | null;
         };
         /**
          * ArchivedFile
@@ -1319,6 +1344,22 @@ export interface components {
             };
         };
         /**
+         * ReportExport
+         * @description Reports of one post as ``POST /v1/reports`` gave them, and what the post is called in the table.
+         */
+        ReportExport: {
+            reports: {
+                [key: string]: Record<string, never>;
+            };
+            /** @default post */
+            name: string;
+            /**
+             * @default xlsx
+             * @enum {unknown}
+             */
+            format: "xlsx";
+        };
+        /**
          * ModerationBody
          * @description ``input``: a text, a list of texts, each judged alone, or a list of parts (text, image_url), judged together.
          */
@@ -1413,7 +1454,7 @@ export interface components {
             status: "complete" | "failed" | "interrupted" | "running" | "stopped";
             finish_reason: string | null;
             stopped_by: string | null;
-            error: components["schemas"]["MessageError"] | null;
+            error: components["schemas"]["ErrorBody"] | null;
             usage: components["schemas"]["kandong.server.conversation_shapes.Usage"] | null;
             timings_ms: {
                 [key: string]: number;
@@ -1618,23 +1659,46 @@ export interface components {
             error: Record<string, never> | null;
         };
         /**
+         * AnswerQueued
+         * @description It waits; ``position`` counts from 1.
+         */
+        AnswerQueued: {
+            position: number;
+            predicted_wait_ms: number;
+        };
+        /**
+         * AnswerProgress
+         * @description Its pictures are read (OCR) or looked at (vision), or its prompt is (prefill); counts are of that stage.
+         */
+        AnswerProgress: {
+            /** @enum {unknown} */
+            stage: "prefill" | "reading" | "vision";
+            num_done: number;
+            num_total: number;
+            picture_index: number | null;
+            num_pictures: number;
+        };
+        /**
+         * AnswerText
+         * @description More of its text, and how many tokens the model wrote for it; ``null`` where that is no longer known.
+         */
+        AnswerText: {
+            text: string;
+            num_tokens: number | null;
+        };
+        /**
+         * AnswerEnd
+         * @description Its end, with all of it.
+         */
+        AnswerEnd: {
+            message: components["schemas"]["Message"];
+        };
+        /**
          * ErrorReply
          * @description The body of every answer with a status from 400 on.
          */
         ErrorReply: {
             error: components["schemas"]["ErrorBody"];
-        };
-        /**
-         * ErrorBody
-         * @description What went wrong, as OpenAI's clients read it, with what to do about it.
-         */
-        ErrorBody: {
-            message: string;
-            type: string;
-            param: string | null;
-            code: string;
-            hint: string | null;
-            retryable: boolean;
         };
     };
     responses: never;
@@ -1971,93 +2035,6 @@ export interface operations {
             };
         };
     };
-    get_api_system_doctor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What stands in the way of answers */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DoctorReport"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    /** @description Seconds until it may be tried again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    /** @description Seconds until it may be tried again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
     get_api_samples_name: {
         parameters: {
             query?: never;
@@ -2107,6 +2084,96 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    get_api_system_doctor: {
+        parameters: {
+            query?: {
+                /** @description also read every byte of converted weights, and a card with OCR; takes seconds */
+                thorough?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What stands in the way of answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoctorReport"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2988,6 +3055,124 @@ export interface operations {
             /** @description Gateway Timeout */
             504: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    post_v1_reports_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportExport"];
+            };
+        };
+        responses: {
+            /** @description Reports as an Excel file; no text of a post becomes a formula */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds until it may be tried again. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

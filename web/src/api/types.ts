@@ -2,6 +2,7 @@
  * What the server says and takes: the generated `schema.ts` under the names that the page uses, and what that leaves open.
  * Owns: shapes alone. Must not know: how they travel, or what is shown of them.
  */
+import type { ReportsByTask } from "./reports";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -18,6 +19,9 @@ export type Posted = Omit<Schemas["AnswerBegun"], "user_message" | "assistant_me
 export type FileObject = Schemas["FileObject"];
 export type DoctorCheck = Schemas["DoctorCheck"];
 export type ModelEntry = Schemas["ModelEntry"];
+
+/** Reports of a post, as the server gives them; `api/reports.ts` says what is in each. */
+export type ReportSet = Omit<Schemas["Reports"], "reports"> & { reports: ReportsByTask };
 
 /** Settings as they are sent: what is left out is the default. */
 export type ChatSettings = Partial<Schemas["ConversationSettings"]>;
@@ -93,20 +97,11 @@ export type SystemFacts = Omit<
   caches: { prefix: CacheFacts | null; features: CacheFacts | null };
 };
 
-/** The events of an answer; the document cannot describe a stream's parts. */
+/** The events of an answer, which the document names under `x-events`. */
 export type GenerationEvent =
-  | { event: "queued"; data: { position: number; predicted_wait_ms: number | null } }
-  | {
-      event: "progress";
-      data: {
-        stage: "reading" | "vision" | "prefill";
-        num_done: number;
-        num_total: number;
-        picture_index: number | null;
-        num_pictures: number;
-      };
-    }
-  | { event: "text"; data: { text: string; num_tokens?: number } }
+  | { event: "queued"; data: Schemas["AnswerQueued"] }
+  | { event: "progress"; data: Schemas["AnswerProgress"] }
+  | { event: "text"; data: Schemas["AnswerText"] }
   | { event: "done" | "stopped" | "failed"; data: { message: Message } };
 
 export interface Imported {

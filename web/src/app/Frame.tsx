@@ -2,6 +2,7 @@
 import { EditOutlined, MenuOutlined, MenuUnfoldOutlined } from "@ant-design/icons";
 import { Button } from "antd";
 import { lazy, Suspense, useEffect } from "react";
+import { POST_TEXT_ID, REPORT_ID } from "../analyse/ids";
 import { ChatPage } from "../chat/ChatPage";
 import { QUESTION_ID } from "../chat/Composer";
 import { DropZone } from "../chat/DropZone";
@@ -18,12 +19,19 @@ import { threadStore } from "../state/thread";
 import { useMedia, useShortcuts } from "./hooks";
 import { Notices } from "./Notices";
 
+const AnalysePage = lazy(() => import("../analyse/AnalysePage"));
 const SystemPage = lazy(() => import("../system/SystemPage"));
 const SettingsPanel = lazy(() => import("../panels/SettingsPanel"));
 const ShortcutsPanel = lazy(() => import("../panels/ShortcutsPanel"));
 const KeyDialog = lazy(() => import("../panels/KeyDialog"));
 
 const PHONE = "(max-width: 767px)";
+
+/** Go past the navigation to what the open place is for. */
+function skip(): void {
+  const found = [QUESTION_ID, REPORT_ID, POST_TEXT_ID].map((id) => document.getElementById(id)).find(Boolean);
+  found?.focus();
+}
 
 export function Frame() {
   const t = useWords();
@@ -33,6 +41,7 @@ export function Frame() {
   const isWide = useStore(preferences, (value) => value.isSidebarOpen);
   const isSidebarOpen = isPhone ? panel === "sidebar" : isWide;
   const title = useTitle();
+  const place = route.name === "chat" ? title : t.nav[route.name];
   useShortcuts(isPhone);
   useEffect(() => {
     void refreshSession();
@@ -41,12 +50,11 @@ export function Frame() {
     return () => document.removeEventListener("visibilitychange", onVisible);
   }, []);
   useEffect(() => {
-    const place = route.name === "system" ? t.nav.system : title;
     document.title = place ? `${place} · ${t.appName}` : t.appName;
-  }, [route, title, t]);
+  }, [place, t]);
   return (
     <div className={`frame${isSidebarOpen ? " has-sidebar" : ""}${isPhone ? " is-phone" : ""}`}>
-      <button type="button" className="skip" onClick={() => document.getElementById(QUESTION_ID)?.focus()}>
+      <button type="button" className="skip" onClick={skip}>
         {t.nav.skip}
       </button>
       <Sidebar isPhone={isPhone} isOpen={isSidebarOpen} />
@@ -54,17 +62,11 @@ export function Frame() {
         <button type="button" className="scrim" aria-label={t.nav.closeMenu} onClick={closePanel} />
       )}
       <main className="main" inert={isPhone && isSidebarOpen}>
-        <TopBar
-          isPhone={isPhone}
-          isSidebarOpen={isSidebarOpen}
-          title={route.name === "system" ? t.nav.system : title}
-        />
-        {route.name === "system" ? (
-          <Suspense fallback={null}>
-            <SystemPage />
-          </Suspense>
-        ) : (
+        <TopBar isPhone={isPhone} isSidebarOpen={isSidebarOpen} title={place} />
+        {route.name === "chat" ? (
           <ChatPage id={route.id} isPhone={isPhone} />
+        ) : (
+          <Suspense fallback={null}>{route.name === "system" ? <SystemPage /> : <AnalysePage />}</Suspense>
         )}
       </main>
       <DropZone />

@@ -3,7 +3,7 @@ import { useEffect, useSyncExternalStore } from "react";
 import { SEARCH_ID } from "../history/Sidebar";
 import { closePanel, openPanel, panelStore } from "../state/panels";
 import { preferences } from "../state/preferences";
-import { go } from "../state/route";
+import { go, routeStore } from "../state/route";
 import { stop, threadStore } from "../state/thread";
 
 /** Whether a media query holds, now and later. */
@@ -52,7 +52,7 @@ export function useShortcuts(isPhone: boolean): void {
         panelStore.get().open === null &&
         !document.querySelector("dialog[open]")
       ) {
-        if (threadStore.get().live) void stop();
+        if (threadStore.get().live && routeStore.get().route.name === "chat") void stop();
       } else if (key === "escape" && panelStore.get().open === "sidebar") {
         closePanel();
       } else if (event.key === "?" && !isCtrl && !isTyping(event.target)) {

@@ -28,7 +28,15 @@ export function themeOf(isDark: boolean): ThemeConfig {
           colorTextBase: "#1d2321",
         },
     components: {
-      Button: { primaryShadow: "none", defaultShadow: "none", dangerShadow: "none" },
+      Button: {
+        primaryShadow: "none",
+        defaultShadow: "none",
+        dangerShadow: "none",
+        // White on the dark theme's own primary would have too little contrast.
+        ...(isDark
+          ? { colorPrimary: "#14806c", colorPrimaryHover: "#178470", colorPrimaryActive: "#106b5a" }
+          : {}),
+      },
     },
   };
 }

@@ -1,18 +1,17 @@
 /** One answer: its stage, words, end, and what can be done with it. Must not know: the network. */
-import { CheckOutlined, CopyOutlined, ExclamationCircleOutlined, ReloadOutlined } from "@ant-design/icons";
+import { CheckOutlined, ExclamationCircleOutlined, ReloadOutlined } from "@ant-design/icons";
 import Bubble from "@ant-design/x/es/bubble";
 import { Button, Tag } from "antd";
-import { useState } from "react";
 import type { Message } from "../api/types";
 import { useWords } from "../i18n";
 import { tell } from "../state/failures";
 import type { Live } from "../state/live";
-import { notify } from "../state/notices";
 import { preferences } from "../state/preferences";
 import { useStore } from "../state/store";
 import { answerAgain } from "../state/thread";
 import { AnswerFacts } from "./AnswerFacts";
 import { AnswerText } from "./AnswerText";
+import { CopyButton } from "./CopyButton";
 import { EvidenceMarks } from "./EvidenceMarks";
 import { StageLine } from "./StageLine";
 import { ANALYSIS_MAX_CHARS, countChars } from "./templates";
@@ -101,43 +100,4 @@ function Ending({ message }: { message: Message }) {
       {note}
     </div>
   ));
-}
-
-const COPIED_MS = 2_000;
-
-/** Copy to the clipboard; also where the page is not on a secure address and the clipboard API is missing. */
-async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const isDone = document.execCommand("copy");
-  area.remove();
-  if (!isDone) throw new Error("copy");
-}
-
-export function CopyButton({ text }: { text: string }) {
-  const t = useWords();
-  const [isCopied, setCopied] = useState(false);
-  const copy = async () => {
-    try {
-      await copyText(text);
-      setCopied(true);
-      setTimeout(() => setCopied(false), COPIED_MS);
-    } catch {
-      notify({ kind: "error", text: t.errors.unknown });
-    }
-  };
-  const label = isCopied ? t.message.copied : t.message.copy;
-  return (
-    <Button
-      type="text"
-      size="small"
-      aria-label={label}
-      title={label}
-      icon={isCopied ? <CheckOutlined /> : <CopyOutlined />}
-      onClick={() => void copy()}
-    />
-  );
 }

@@ -11,6 +11,7 @@ import { useStore } from "../state/store";
 import { stop, threadStore } from "../state/thread";
 import { DraftPictures } from "./DraftPictures";
 import { GrowingTextArea } from "./GrowingTextArea";
+import { DraftPostNote } from "./PostNote";
 import { submitDraft } from "./submit";
 
 const PICTURE_TYPES = "image/*";
@@ -50,6 +51,7 @@ export function Composer({ isPhone }: { isPhone: boolean }) {
     draft.pictures.length > 0 ? t.placeholderPictures : isPhone ? t.placeholderPhone : t.placeholder;
   return (
     <div className="composer">
+      <DraftPostNote draftId={key} />
       <Sender
         value={draft.text}
         onChange={(text) => setText(key, text)}
@@ -98,7 +100,7 @@ export function Composer({ isPhone }: { isPhone: boolean }) {
   );
 }
 
-function PictureButtons({ onFiles }: { onFiles: (files: File[]) => void }) {
+export function PictureButtons({ onFiles }: { onFiles: (files: File[]) => void }) {
   const t = useWords().composer;
   const files = useRef<HTMLInputElement>(null);
   const camera = useRef<HTMLInputElement>(null);

@@ -5,7 +5,15 @@ import { type DraftPicture, removePicture, retryUpload } from "../state/composer
 import { Thumbnail } from "./Picture";
 import { viewPictures } from "./Viewer";
 
-export function DraftPictures({ draftId, pictures }: { draftId: string; pictures: DraftPicture[] }) {
+export function DraftPictures({
+  draftId,
+  pictures,
+  label,
+}: {
+  draftId: string;
+  pictures: DraftPicture[];
+  label?: string;
+}) {
   const t = useWords().composer;
   const viewed = pictures.map((picture) => ({
     name: picture.name,
@@ -13,7 +21,7 @@ export function DraftPictures({ draftId, pictures }: { draftId: string; pictures
     fileId: picture.file?.id,
   }));
   return (
-    <ul className="draft-pictures" aria-label={t.pictures}>
+    <ul className="draft-pictures" aria-label={label ?? t.pictures}>
       {pictures.map((picture, index) => {
         const isUploading = picture.file === null && picture.error === null;
         const percent = Math.round(picture.progress * 100);

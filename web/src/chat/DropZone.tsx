@@ -2,7 +2,7 @@
 import { InboxOutlined } from "@ant-design/icons";
 import { useEffect, useState } from "react";
 import { useWords } from "../i18n";
-import { addPictures, draftKey } from "../state/composer";
+import { addPictures, draftKey, POST_KEY } from "../state/composer";
 import { go, routeStore } from "../state/route";
 import { threadStore } from "../state/thread";
 
@@ -12,7 +12,12 @@ function hasFiles(data: DataTransfer | null): boolean {
 
 function take(files: File[]): void {
   if (files.length === 0) return;
-  if (routeStore.get().route.name !== "chat") go({ name: "chat", id: threadStore.get().id });
+  const place = routeStore.get().route.name;
+  if (place === "analyse") {
+    addPictures(POST_KEY, files);
+    return;
+  }
+  if (place !== "chat") go({ name: "chat", id: threadStore.get().id });
   addPictures(draftKey(threadStore.get().id), files);
 }
 

@@ -73,6 +73,7 @@ export function ModelBanner({ isEmpty }: { isEmpty: boolean }) {
         <Banner icon={<CloudDownloadOutlined />} kind="info">
           <strong>{t.model.missingTitle}</strong>
           <span>{t.model.missingText}</span>
+          <span>{t.model.missingMeanwhile}</span>
           {session.scopes.includes("admin") ? (
             <>
               <Button type="primary" size="small" onClick={() => void startPull()}>
@@ -94,6 +95,7 @@ export function ModelBanner({ isEmpty }: { isEmpty: boolean }) {
         <Banner icon={<CloudDownloadOutlined />} kind="info">
           <strong>{t.model.downloading}</strong>
           <PullProgress />
+          <span>{t.model.missingMeanwhile}</span>
         </Banner>
       );
     default:

@@ -1,4 +1,4 @@
-/** Example pictures on the empty page: one click leads to an answer. */
+/** Example pictures on an empty page: one click leads to an answer, or to what `onTry` does. */
 import type { Sample } from "../api/types";
 import { useWords } from "../i18n";
 import { draftKey } from "../state/composer";
@@ -10,7 +10,7 @@ import { trySample } from "./submit";
 
 const NO_SAMPLES: Sample[] = [];
 
-export function Samples() {
+export function Samples({ onTry }: { onTry?: (sample: Sample) => void }) {
   const t = useWords().empty;
   const samples = useStore(sessionStore, (value) => value.session?.samples ?? NO_SAMPLES);
   if (samples.length === 0) return null;
@@ -19,14 +19,14 @@ export function Samples() {
       <h2>{t.samples}</h2>
       <ul>
         {samples.map((sample) => (
-          <SampleCard key={sample.name} sample={sample} />
+          <SampleCard key={sample.name} sample={sample} onTry={onTry} />
         ))}
       </ul>
     </section>
   );
 }
 
-function SampleCard({ sample }: { sample: Sample }) {
+function SampleCard({ sample, onTry }: { sample: Sample; onTry: ((sample: Sample) => void) | undefined }) {
   const t = useWords().empty;
   const language = useStore(preferences, (value) => value.language);
   const address = usePictureUrl(sample.url);
@@ -37,14 +37,16 @@ function SampleCard({ sample }: { sample: Sample }) {
         type="button"
         className="sample"
         aria-label={t.tryIt(title)}
-        onClick={() => void trySample(sample, draftKey(null))}
+        onClick={() => (onTry ? onTry(sample) : void trySample(sample, draftKey(null)))}
       >
         <span className="sample-picture">{address && <img src={address} alt="" />}</span>
         <span className="sample-words">
           <span className="sample-title">{title}</span>
-          <span className="sample-question" lang="zh-CN">
-            {sample.question_zh}
-          </span>
+          {!onTry && (
+            <span className="sample-question" lang="zh-CN">
+              {sample.question_zh}
+            </span>
+          )}
         </span>
       </button>
     </li>

@@ -9,6 +9,7 @@ import { tell } from "../state/failures";
 import { useStore } from "../state/store";
 import { type PendingQuestion, threadStore } from "../state/thread";
 import { AssistantMessage } from "./AssistantMessage";
+import { PostNote } from "./PostNote";
 import { StageLine } from "./StageLine";
 import { ANALYSIS_PROMPT } from "./templates";
 import { Pictures, UserMessage } from "./UserMessage";
@@ -40,6 +41,7 @@ export function Thread() {
           aria-busy={live !== null}
           aria-label={t.thread.log}
         >
+          {conversation?.settings.post_text && <PostNote text={conversation.settings.post_text} />}
           {messages.map((message, index) =>
             message.role === "user" ? (
               <UserMessage key={message.id} message={message} canEdit={live === null} />

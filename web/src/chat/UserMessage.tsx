@@ -7,7 +7,7 @@ import type { Message } from "../api/types";
 import { useWords } from "../i18n";
 import { notifyError } from "../state/failures";
 import { ask } from "../state/thread";
-import { CopyButton } from "./AssistantMessage";
+import { CopyButton } from "./CopyButton";
 import { GrowingTextArea } from "./GrowingTextArea";
 import { Thumbnail } from "./Picture";
 import { type ViewedPicture, viewPictures } from "./Viewer";

@@ -22,9 +22,10 @@ export async function submitDraft(key: string, text?: string): Promise<void> {
   const words = (text ?? draft.text).trim();
   if (words === "" && files.length === 0) return;
   setDraft(key, text === undefined ? EMPTY : { text: draft.text, pictures: [] });
+  const { postText } = draft;
   try {
     const previews = draft.pictures.map((picture) => ({ url: picture.previewUrl ?? "", name: picture.name }));
-    await ask({ text: words, files, previews });
+    await ask({ text: words, files, previews, postText });
   } catch (error) {
     setDraft(key, { ...draft, text: draft.text || words });
     notifyError(error);

@@ -5,6 +5,7 @@ import { useEffect, useState } from "react";
 import type { ConversationSummary } from "../api/types";
 import { useWords } from "../i18n";
 import { exportChats, historyStore, loadMore, refreshHistory, remove, rename } from "../state/history";
+import { routeStore } from "../state/route";
 import { useStore } from "../state/store";
 import { threadStore } from "../state/thread";
 
@@ -60,7 +61,8 @@ export function HistoryList({ onOpen }: { onOpen: (id: string) => void }) {
 
 function HistoryRow({ item, onOpen }: { item: ConversationSummary; onOpen: (id: string) => void }) {
   const t = useWords().history;
-  const isCurrent = useStore(threadStore, (value) => value.id === item.id);
+  const isOpen = useStore(threadStore, (value) => value.id === item.id);
+  const isCurrent = useStore(routeStore, ({ route }) => route.name === "chat") && isOpen;
   const [isRenaming, setRenaming] = useState(false);
   const title = item.title || t.untitled;
   if (isRenaming) return <Renaming item={item} onDone={() => setRenaming(false)} />;

@@ -2,6 +2,7 @@
 import {
   DashboardOutlined,
   EditOutlined,
+  FileSearchOutlined,
   MenuFoldOutlined,
   MoreOutlined,
   SearchOutlined,
@@ -44,6 +45,15 @@ export function Sidebar({ isPhone, isOpen }: { isPhone: boolean; isOpen: boolean
       <button type="button" className="nav-button is-new" onClick={() => open({ name: "chat", id: null })}>
         <EditOutlined aria-hidden />
         <span>{t.nav.newChat}</span>
+      </button>
+      <button
+        type="button"
+        className="nav-button"
+        aria-current={route.name === "analyse" ? "page" : undefined}
+        onClick={() => open({ name: "analyse" })}
+      >
+        <FileSearchOutlined aria-hidden />
+        <span>{t.nav.analyse}</span>
       </button>
       <label className="search">
         <SearchOutlined aria-hidden />

@@ -1,4 +1,5 @@
 /** The page's words in English. */
+import { analyse } from "./analyse.en";
 import type { Dictionary } from "./zh";
 
 const plural = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
@@ -6,12 +7,14 @@ const plural = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? o
 export const en: Dictionary = {
   appName: "Kandong",
   language: "English",
+  analyse,
   nav: {
     skip: "Skip to the question",
     newChat: "New chat",
     search: "Search chats",
     system: "System",
     chat: "Chat",
+    analyse: "Analyse",
     menu: "Open sidebar",
     closeMenu: "Close sidebar",
     more: "More",
@@ -45,6 +48,8 @@ export const en: Dictionary = {
   empty: {
     title: "Which picture shall we look at?",
     subtitle: "Drop, paste or choose pictures, then ask. Pictures and chats stay on this machine.",
+    aboutPost: "About this post",
+    dropPost: "Leave the post's words out",
     samples: "Or try an example",
     tryIt: (title) => `Try the example: ${title}`,
   },
@@ -190,6 +195,8 @@ export const en: Dictionary = {
   model: {
     missingTitle: "One step to go: the model",
     missingText: "Kandong runs Qwen3-VL-2B. Download it once; everything then works offline.",
+    missingMeanwhile:
+      "Until then you can add pictures, write the question, and look through and export earlier chats; reading words and judging by rules need no model (kandong read, kandong moderate, /v1/reports).",
     download: "Download the model",
     tryDemo: "Try the demonstration model first",
     downloading: "Downloading the model",
@@ -244,6 +251,8 @@ export const en: Dictionary = {
     uptime: "Running for",
     doctor: "Check-up",
     doctorRun: "Check again",
+    doctorThorough: "Check thoroughly",
+    doctorThoroughHint: "Reads every byte of converted weights and a picture with OCR; takes seconds",
     doctorOk: "All is well",
     doctorStates: { ok: "OK", warn: "Note", fail: "Problem" },
     doctorFailed: "The check-up did not finish",
@@ -282,6 +291,11 @@ export const en: Dictionary = {
     sidebar: "Show or hide the sidebar",
     close: "Close",
     paste: "Paste a picture",
+    onAnalyse: "Analyse",
+    check: "Check",
+    move: "Previous / next finding",
+    pick: "Pick a finding or mark",
+    release: "Let go",
   },
   templates: {
     analysis: { name: "Analyse" },

@@ -1,13 +1,17 @@
 /** The page's words in Simplified Chinese; `en.ts` has the same ones. */
+import { analyse } from "./analyse.zh";
+
 export const zh = {
   appName: "看懂",
   language: "中文",
+  analyse,
   nav: {
     skip: "跳到输入框",
     newChat: "新对话",
     search: "搜索对话",
     system: "系统",
     chat: "对话",
+    analyse: "分析",
     menu: "打开侧栏",
     closeMenu: "收起侧栏",
     more: "更多",
@@ -41,6 +45,8 @@ export const zh = {
   empty: {
     title: "想看懂哪张图？",
     subtitle: "拖进来、粘贴或点按钮选图，然后提问。图片和对话只留在这台机器上。",
+    aboutPost: "关于这个帖子",
+    dropPost: "不带帖子文字",
     samples: "或者先试试示例",
     tryIt: (title: string) => `试试示例：${title}`,
   },
@@ -183,6 +189,8 @@ export const zh = {
   model: {
     missingTitle: "还差一步：下载模型",
     missingText: "看懂要用 Qwen3-VL-2B。下载一次，之后完全离线运行。",
+    missingMeanwhile:
+      "在此之前，可以添加图片、写好问题、翻看和导出以往的对话；识别文字和规则审核不需要模型（kandong read、kandong moderate、/v1/reports）。",
     download: "下载模型",
     tryDemo: "先用演示模型试试",
     downloading: "正在下载模型",
@@ -237,6 +245,8 @@ export const zh = {
     uptime: "已运行",
     doctor: "体检",
     doctorRun: "再检查一次",
+    doctorThorough: "彻底检查",
+    doctorThoroughHint: "逐字节核对已转换的权重，并实际识别一张图片；需要几秒到几十秒",
     doctorOk: "一切正常",
     doctorStates: { ok: "正常", warn: "注意", fail: "有问题" },
     doctorFailed: "体检没有完成",
@@ -275,6 +285,11 @@ export const zh = {
     sidebar: "收起或展开侧栏",
     close: "关闭",
     paste: "粘贴图片",
+    onAnalyse: "分析",
+    check: "开始检查",
+    move: "上一条 / 下一条发现",
+    pick: "选定发现或标记",
+    release: "放开",
   },
   templates: {
     analysis: { name: "完整分析" },
@@ -331,6 +346,9 @@ type Words<T> = {
       ? (...values: A) => string
       : Words<T[K]>;
 };
+
+/** Every word of 分析. */
+export type AnalyseWords = Words<typeof analyse>;
 
 /** Every word of the page; each language has all of them. */
 export type Dictionary = Words<typeof zh>;

@@ -18,6 +18,12 @@ export default function ShortcutsPanel() {
     [t.stop, ["Esc"]],
     [t.help, ["?"]],
   ];
+  const onAnalyse: [string, string[]][] = [
+    [t.check, [CTRL, "Enter"]],
+    [t.move, ["K", "J"]],
+    [t.pick, ["Enter"]],
+    [t.release, ["Esc"]],
+  ];
   return (
     <Modal
       open
@@ -27,18 +33,26 @@ export default function ShortcutsPanel() {
       onCancel={closePanel}
       closable={{ "aria-label": t.close }}
     >
-      <dl className="shortcuts">
-        {rows.map(([name, keys]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>
-              {keys.map((key) => (
-                <kbd key={key}>{key}</kbd>
-              ))}
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <Keys rows={rows} />
+      <h3 className="shortcuts-place">{t.onAnalyse}</h3>
+      <Keys rows={onAnalyse} />
     </Modal>
+  );
+}
+
+function Keys({ rows }: { rows: [string, string[]][] }) {
+  return (
+    <dl className="shortcuts">
+      {rows.map(([name, keys]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            {keys.map((key) => (
+              <kbd key={key}>{key}</kbd>
+            ))}
+          </dd>
+        </div>
+      ))}
+    </dl>
   );
 }

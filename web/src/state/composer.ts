@@ -25,6 +25,8 @@ export interface DraftPicture {
 export interface Draft {
   text: string;
   pictures: DraftPicture[];
+  /** Words of the post that a new chat will be about. */
+  postText?: string;
 }
 
 const EMPTY: Draft = { text: "", pictures: [] };
@@ -36,6 +38,12 @@ const MIB = 2 ** 20;
 export const composerStore = createStore<{ drafts: Record<string, Draft> }>({ drafts: readStored() });
 
 const uploads = new Map<string, { done: Promise<void>; abort: AbortController }>();
+
+/** The draft of 分析: its text is the post's. */
+export const POST_KEY = "post";
+
+/** Others that still show uploaded files: what one draft lets go is not deleted while they do. */
+export const fileHolders: (() => string[])[] = [];
 
 export function draftKey(chatId: string | null): string {
   return chatId ?? "new";
@@ -50,9 +58,9 @@ function readStored(): Record<string, Draft> {
   try {
     const stored = JSON.parse(localStorage.getItem(PLACE) ?? "{}") as Record<
       string,
-      { text: string; files: PictureFile[] }
+      { text: string; files: PictureFile[]; postText?: string }
     >;
-    for (const [key, { text, files }] of Object.entries(stored)) {
+    for (const [key, { text, files, postText }] of Object.entries(stored)) {
       const pictures = files.map((file) => ({
         key: file.id,
         name: file.filename,
@@ -62,7 +70,7 @@ function readStored(): Record<string, Draft> {
         file,
         error: null,
       }));
-      drafts[key] = { text: String(text), pictures };
+      drafts[key] = { text: String(text), pictures, ...(postText ? { postText: String(postText) } : {}) };
     }
   } catch {
     return {};
@@ -75,11 +83,15 @@ let isStoringSoon = false;
 function storeNow(): void {
   isStoringSoon = false;
   const kept = Object.entries(composerStore.get().drafts)
-    .filter(([, draft]) => draft.text !== "" || draft.pictures.length > 0)
+    .filter(([, draft]) => !isEmpty(draft))
     .slice(-MAX_DRAFTS)
     .map(([key, draft]) => [
       key,
-      { text: draft.text, files: draft.pictures.flatMap((p) => (p.file ? [p.file] : [])) },
+      {
+        text: draft.text,
+        files: draft.pictures.flatMap((p) => (p.file ? [p.file] : [])),
+        ...(draft.postText ? { postText: draft.postText } : {}),
+      },
     ]);
   try {
     localStorage.setItem(PLACE, JSON.stringify(Object.fromEntries(kept)));
@@ -95,12 +107,16 @@ composerStore.subscribe(() => {
 });
 window.addEventListener("pagehide", storeNow);
 
+function isEmpty(draft: Draft): boolean {
+  return draft.text === "" && draft.pictures.length === 0 && !draft.postText;
+}
+
 function change(key: string, next: (draft: Draft) => Draft): void {
   composerStore.set(({ drafts }) => {
     const draft = next(draftOf(drafts, key));
     const { [key]: _, ...others } = drafts;
     return {
-      drafts: draft.text === "" && draft.pictures.length === 0 ? others : { ...others, [key]: draft },
+      drafts: isEmpty(draft) ? others : { ...others, [key]: draft },
     };
   });
 }
@@ -190,7 +206,27 @@ export function removePicture(key: string, picture: DraftPicture): void {
   uploads.get(picture.key)?.abort.abort();
   change(key, (draft) => ({ ...draft, pictures: draft.pictures.filter((p) => p.key !== picture.key) }));
   if (picture.previewUrl) URL.revokeObjectURL(picture.previewUrl);
-  if (picture.file) void call("DELETE", `/v1/files/${picture.file.id}`).catch(() => undefined);
+  if (picture.file) releaseFiles([picture.file.id]);
+}
+
+/** Delete uploaded files that no draft and no report shows any more. */
+export function releaseFiles(ids: string[]): void {
+  const held = new Set(fileHolders.flatMap((holder) => holder()));
+  for (const draft of Object.values(composerStore.get().drafts))
+    for (const { file } of draft.pictures) if (file) held.add(file.id);
+  for (const id of ids) if (!held.has(id)) void call("DELETE", `/v1/files/${id}`).catch(() => undefined);
+}
+
+/** Empty a draft; its files go unless somebody else shows them. */
+export function clearDraft(key: string): void {
+  const { pictures } = draftOf(composerStore.get().drafts, key);
+  for (const picture of pictures) removePicture(key, picture);
+  setDraft(key, EMPTY);
+}
+
+/** Forget the post that a new chat would be about. */
+export function dropPostText(key: string): void {
+  change(key, ({ postText: _, ...draft }) => draft);
 }
 
 /** Wait for a draft's uploads; gives its pictures, or null if one failed or was taken away to nothing. */

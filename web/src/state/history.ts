@@ -8,6 +8,7 @@ import { words } from "../i18n";
 import { notifyError } from "./failures";
 import { notify } from "./notices";
 import { go, routeStore } from "./route";
+import { saveFile } from "./saving";
 import { createStore } from "./store";
 
 interface HistoryState {
@@ -124,12 +125,10 @@ export async function remove(id: string): Promise<void> {
 export async function exportChats(id?: string, title?: string): Promise<void> {
   try {
     const response = await send(id ? `/api/conversations/${id}/export` : "/api/export");
-    const address = URL.createObjectURL(await response.blob());
-    const link = document.createElement("a");
-    link.href = address;
-    link.download = title ? `${title.replace(/[\\/:*?"<>|]/g, " ").slice(0, 60)}.json` : EXPORT_NAME;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    saveFile(
+      await response.blob(),
+      title ? `${title.replace(/[\\/:*?"<>|]/g, " ").slice(0, 60)}.json` : EXPORT_NAME,
+    );
   } catch (error) {
     notifyError(error);
   }

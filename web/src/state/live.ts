@@ -74,8 +74,7 @@ export function foldEvent(live: Live, event: GenerationEvent, nowMs: number): Li
         firstTextMs: live.firstTextMs ?? nowMs,
         lastTextMs: nowMs,
         numNewChars: live.numNewChars + (isFirst ? 0 : event.data.text.length),
-        numNewTokens:
-          tokens === undefined ? live.numNewTokens : (live.numNewTokens ?? 0) + (isFirst ? 0 : tokens),
+        numNewTokens: tokens === null ? live.numNewTokens : (live.numNewTokens ?? 0) + (isFirst ? 0 : tokens),
       };
     }
     default:

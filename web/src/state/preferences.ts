@@ -12,6 +12,8 @@ export interface Preferences {
   appearance: Appearance;
   isSidebarOpen: boolean;
   newChat: ChatSettings;
+  /** Tasks that 分析 runs; null: all but a question of one's own. */
+  tasks: string[] | null;
   /** Names of models that the server once called demonstrations; their answers stay marked. */
   demoModels: string[];
 }
@@ -44,6 +46,7 @@ function initial(): Preferences {
     appearance: found.appearance === "light" || found.appearance === "dark" ? found.appearance : "auto",
     isSidebarOpen: found.isSidebarOpen !== false,
     newChat: typeof found.newChat === "object" && found.newChat !== null ? found.newChat : {},
+    tasks: Array.isArray(found.tasks) ? found.tasks.map(String) : null,
     demoModels: Array.isArray(found.demoModels) ? found.demoModels.map(String) : [],
   };
 }

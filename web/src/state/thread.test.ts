@@ -83,13 +83,14 @@ test("a question makes the chat, follows the answer to its end and announces it 
 
 test("a question that is refused leaves nothing behind", async () => {
   const error = { message: "full", type: "x", param: null, code: "queue_full", hint: null, retryable: true };
-  serve({
+  const asked = serve({
     "POST /api/conversations": () => EMPTY,
     "POST /api/conversations/conv_1/messages": () => new Response(JSON.stringify({ error }), { status: 503 }),
   });
   await expect(ask({ text: "x", files: [], previews: [] })).rejects.toMatchObject({ code: "queue_full" });
-  expect(threadStore.get()).toMatchObject({ pending: null, live: null });
-  expect(threadStore.get().conversation?.messages).toEqual([]);
+  expect(threadStore.get()).toMatchObject({ id: null, conversation: null, pending: null, live: null });
+  expect(routeStore.get().route).toEqual({ name: "chat", id: null });
+  expect(asked).toContain("DELETE /api/conversations/conv_1");
 });
 
 test("reopening a chat goes on with its running answer", async () => {

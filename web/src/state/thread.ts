@@ -81,6 +81,8 @@ export interface Question {
   files: PictureFile[];
   previews: { url: string; name: string }[];
   replaceFrom?: string;
+  /** Words of the post that a new chat is about. */
+  postText?: string | undefined;
 }
 
 /** Ask in the open chat, which is made now if it is new. Errors: as the server's; then nothing has changed. */
@@ -93,8 +95,10 @@ export async function ask(question: Question): Promise<void> {
     live: newLive("sending", null, performance.now()),
     error: null,
   });
+  let made: Conversation | null = null;
   try {
-    const conversation = before.conversation ?? (await newConversation());
+    if (before.conversation === null) made = await newConversation(question.postText);
+    const conversation = before.conversation ?? (made as Conversation);
     const posted = await call<Posted>("POST", `/api/conversations/${conversation.id}/messages`, {
       text,
       file_ids: files.map((file) => file.id),
@@ -104,12 +108,22 @@ export async function ask(question: Question): Promise<void> {
     if (replaceFrom) notifyUndo(conversation.id, words().thread.resent);
   } catch (error) {
     threadStore.set({ pending: null, live: null });
+    if (made !== null) await takeAway(made.id);
     throw error;
   }
 }
 
-async function newConversation(): Promise<Conversation> {
-  const settings = preferences.get().newChat;
+/** Remove a chat whose first question was refused, so that the draft is where it was and no empty chat is left. */
+async function takeAway(id: string): Promise<void> {
+  if (threadStore.get().id === id) {
+    await openThread(null);
+    go({ name: "chat", id: null }, true);
+  }
+  await call("DELETE", `/api/conversations/${id}`).catch(() => undefined);
+}
+
+async function newConversation(postText?: string): Promise<Conversation> {
+  const settings = { ...preferences.get().newChat, ...(postText ? { post_text: postText } : {}) };
   const conversation = await call<Conversation>("POST", "/api/conversations", { settings });
   threadStore.set({
     id: conversation.id,
@@ -211,11 +225,14 @@ async function stopAndWait(): Promise<void> {
 /** Change the settings of the open chat, or of new ones where none is open. */
 export async function changeSettings(settings: ChatSettings): Promise<void> {
   const { conversation } = threadStore.get();
-  preferences.set({ newChat: settings });
+  // The post is this chat's alone, and no setting takes it away.
+  const { post_text: _, ...common } = settings;
+  preferences.set({ newChat: common });
   if (!conversation) return;
-  threadStore.set({ conversation: { ...conversation, settings } });
+  const own = { ...common, post_text: conversation.settings.post_text ?? null };
+  threadStore.set({ conversation: { ...conversation, settings: own } });
   try {
-    await call("PATCH", `/api/conversations/${conversation.id}`, { settings });
+    await call("PATCH", `/api/conversations/${conversation.id}`, { settings: own });
   } catch (error) {
     notifyError(error);
   }

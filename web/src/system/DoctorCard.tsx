@@ -1,6 +1,6 @@
 /** What the service finds when it looks itself over. */
 import { CheckCircleFilled, CloseCircleFilled, ExclamationCircleFilled } from "@ant-design/icons";
-import { Alert, Button, Skeleton } from "antd";
+import { Alert, Button, Skeleton, Space, Tooltip } from "antd";
 import { useCallback, useEffect, useState } from "react";
 import { call } from "../api/client";
 import type { DoctorCheck } from "../api/types";
@@ -18,22 +18,40 @@ export function DoctorCard() {
   const t = useWords().system;
   const [checks, setChecks] = useState<DoctorCheck[] | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const [isBusy, setBusy] = useState(true);
-  const run = useCallback(async () => {
-    setBusy(true);
+  const [busy, setBusy] = useState<"quick" | "thorough" | null>("quick");
+  const run = useCallback(async (kind: "quick" | "thorough") => {
+    setBusy(kind);
     try {
-      setChecks((await call<{ checks: DoctorCheck[] }>("GET", "/api/system/doctor")).checks);
+      const path = `/api/system/doctor${kind === "thorough" ? "?thorough=true" : ""}`;
+      setChecks((await call<{ checks: DoctorCheck[] }>("GET", path)).checks);
       setError(null);
     } catch (failure) {
       setError(failure);
     }
-    setBusy(false);
+    setBusy(null);
   }, []);
-  useEffect(() => void run(), [run]);
+  useEffect(() => void run("quick"), [run]);
   const again = (
-    <Button size="small" loading={isBusy} onClick={() => void run()}>
-      {t.doctorRun}
-    </Button>
+    <Space>
+      <Button
+        size="small"
+        loading={busy === "quick"}
+        disabled={busy !== null}
+        onClick={() => void run("quick")}
+      >
+        {t.doctorRun}
+      </Button>
+      <Tooltip title={t.doctorThoroughHint}>
+        <Button
+          size="small"
+          loading={busy === "thorough"}
+          disabled={busy !== null}
+          onClick={() => void run("thorough")}
+        >
+          {t.doctorThorough}
+        </Button>
+      </Tooltip>
+    </Space>
   );
   return (
     <Card title={t.doctor} extra={again} isWide>
