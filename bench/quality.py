@@ -21,6 +21,7 @@ from typing import Any
 from bench.cards.fonts import FontMissingError
 from bench.cards.make import KINDS, make_card, make_cards
 from bench.quality_bars import Timing, bars, further_tile_s
+from bench.quality_intervals import share_interval
 from bench.quality_metrics import Score, score
 from bench.readings import OURS, PLAIN, load_readings, read_all
 
@@ -45,13 +46,16 @@ def summed(readings: Path) -> tuple[list[dict[str, Any]], list[Timing]]:
     timings: list[Timing] = []
     totals: dict[str, dict[str, Score]] = {}
     times: dict[str, dict[str, list[float]]] = {}
+    wrong: dict[str, list[tuple[int, int]]] = {}
     for kind, seed, by_tool in load_readings(readings):
         card = make_card(kind, seed)
         timings.append(Timing(kind, *card.image.size, by_tool[OURS].took_s, by_tool[PLAIN].took_s))
+        scores = {tool: score(card, reading) for tool, reading in by_tool.items()}
         for row in (kind, "all"):
+            wrong.setdefault(row, []).append((scores[OURS].num_wrong_characters, scores[PLAIN].num_wrong_characters))
             for tool, reading in by_tool.items():
                 own = totals.setdefault(row, {})
-                own[tool] = own.get(tool, Score()) + score(card, reading)
+                own[tool] = own.get(tool, Score()) + scores[tool]
                 times.setdefault(row, {}).setdefault(tool, []).append(reading.took_s)
     rows = []
     for kind in (*KINDS, "all"):
@@ -63,7 +67,9 @@ def summed(readings: Path) -> tuple[list[dict[str, Any]], list[Timing]]:
         }
         pairs = zip(times[kind][OURS], times[kind][PLAIN], strict=True)
         ratio = round(statistics.median(a / b for a, b in pairs), 3)
-        rows.append({"kind": kind, "num_cards": len(times[kind][OURS]), "time_ratio": ratio, "tools": tools})
+        low, high = share_interval(wrong[kind])
+        row_data = {"kind": kind, "num_cards": len(times[kind][OURS]), "time_ratio": ratio, "tools": tools}
+        rows.append(row_data | {"share_low": low, "share_high": high})
     return rows, timings
 
 

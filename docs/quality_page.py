@@ -25,6 +25,7 @@ _COUNTS = (
     ("num_doubled_lines", "lines doubled"),
     ("num_invented_lines", "lines invented"),
 )
+_SECONDS = (("mean", "mean_s"), ("median", "median_s"), ("longest", "worst_s"))
 
 
 def quality_page(results: Path = RESULTS) -> str:
@@ -32,6 +33,9 @@ def quality_page(results: Path = RESULTS) -> str:
     parts = ["# Quality\n"]
     reading, rules = results / "quality.json", results / "rules.json"
     parts += _reading(json.loads(reading.read_text("utf-8"))) if reading.is_file() else ["Reading: not measured yet.\n"]
+    moderating = results / "moderating.json"
+    if moderating.is_file():
+        parts += [_moderating(json.loads(moderating.read_text("utf-8")))]
     if rules.is_file():
         parts += _rules(json.loads(rules.read_text("utf-8")))
     judging = results / "judging.json"
@@ -74,7 +78,25 @@ promise the same on photographs.
         lines.append(f"| {row['kind']} | {ours['num_lines']} | {ours['num_numbers']} |{cells}")
     whole = data["rows"][-1]["tools"][_OURS]
     lines.append(f"\nQR codes read: {whole['num_read_codes']} of {whole['num_codes']} (RapidOCR reads none).\n")
-    return [head, "\n".join(lines), _bars(data["bars"])]
+    return [head, "\n".join(lines), _intervals(data["rows"]), _bars(data["bars"])]
+
+
+def _intervals(rows: list[dict[str, Any]]) -> str:
+    """Show how sure the share of RapidOCR's wrong characters is by the cards that were read."""
+    lines = [
+        "### What so many cards can tell\n",
+        "Kandong's wrong characters by RapidOCR's, and where 95 % of draws of as many cards lie (bootstrap).\n"
+        "A bar at 0.5 is decided where the whole interval lies on one side of it.\n",
+        "| kind | wrong K | wrong R | K by R | 95 % |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ours, plain = (row["tools"][tool]["num_wrong_characters"] for tool in (_OURS, _PLAIN))
+        share = f"{ours / plain:.2f}" if plain else "–"
+        low, high = (row.get(key) for key in ("share_low", "share_high"))
+        bounds = "–" if low is None else f"{low:.2f} to {'∞' if high is None else f'{high:.2f}'}"
+        lines.append(f"| {row['kind']} | {ours} | {plain} | {share} | {bounds} |")
+    return "\n".join(lines) + "\n"
 
 
 def _bars(bars: list[dict[str, Any]]) -> str:
@@ -91,6 +113,16 @@ def _bars(bars: list[dict[str, Any]]) -> str:
         mark = "reached" if bar["is_reached"] else "**missed**"
         rows.append(f"| {bar['bar']} | {bar['measured']:g} | {sign} {bar['limit']:g} | {mark} |")
     return "\n".join(rows) + "\n"
+
+
+def _moderating(data: dict[str, Any]) -> str:
+    seconds = ", ".join(f"{name} {data[key]:.2f} s" for name, key in _SECONDS)
+    return f"""## Judging a folder
+
+`{data["command"]}`, {data["date"]}, {data["num_cores"]} cores: `kandong moderate FOLDER --out table.xlsx --json`
+on {data["num_posters"]} generated posters gave {data["num_reports"]} reports and {data["num_table_rows"]} table rows.
+A poster after the first took: {seconds} (bar 1 s). All, with starting and the table: {data["whole_s"]:.1f} s.
+"""
 
 
 def _rules(data: Any) -> list[str]:

@@ -14,17 +14,27 @@ from bench.cards import layouts, screens, wear
 from bench.cards.sheet import SheetFullError
 from bench.cards.truth import Card
 
+
+def _posted(card: Card, rng: Random, *, shrink: tuple[float, float]) -> Card:
+    """Post once or twice, as most pictures were that anybody sends in."""
+    return wear.reposted(card, rng, shrink=shrink, saves=(1, 2), quality=(35, 60))
+
+
 _MAKERS: dict[str, Callable[[Random, int], Card]] = {
     "poster": layouts.poster,
     "chat": screens.chat,
-    "rotated": lambda rng, seed: wear.turned(layouts.poster(rng, seed, "rotated"), rng),
+    "rotated": lambda rng, seed: _posted(
+        wear.turned(layouts.poster(rng, seed, "rotated"), rng), rng, shrink=(0.3, 0.42)
+    ),
     "noise": lambda rng, seed: wear.photographed(layouts.poster(rng, seed, "noise"), rng),
     "blur": lambda rng, seed: wear.blurred(layouts.poster(rng, seed, "blur"), rng),
-    "jpeg": lambda rng, seed: wear.compressed(layouts.poster(rng, seed, "jpeg"), rng),
+    "jpeg": lambda rng, seed: wear.reposted(
+        layouts.poster(rng, seed, "jpeg"), rng, shrink=(0.42, 0.6), saves=(3, 5), quality=(18, 40)
+    ),
     "long": screens.long,
-    "table": layouts.table,
+    "table": lambda rng, seed: _posted(layouts.table(rng, seed), rng, shrink=(0.5, 0.7)),
     "two_columns": layouts.two_columns,
-    "small_print": layouts.small_print,
+    "small_print": lambda rng, seed: _posted(layouts.small_print(rng, seed), rng, shrink=(0.7, 0.85)),
     "strike_through": layouts.struck,
     "faint": layouts.faint,
 }

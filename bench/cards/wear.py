@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 from bench.cards.truth import Card, Point
 
 MAX_TURN_DEGREES = 5.0
+_NEXT_PLATFORM = 0.85, 1.15  # its width by the last one's
 
 
 def turned(card: Card, rng: Random) -> Card:
@@ -34,7 +35,7 @@ def turned(card: Card, rng: Random) -> Card:
 
 def photographed(card: Card, rng: Random) -> Card:
     """Add uneven light and the noise of a small sensor."""
-    sigma, dim = rng.uniform(14, 34), rng.uniform(0.45, 0.8)
+    sigma, dim = rng.uniform(22, 48), rng.uniform(0.3, 0.65)
     noise = np.random.default_rng(rng.getrandbits(32))
     pixels = np.asarray(card.image, np.float32)
     height, width, _ = pixels.shape
@@ -53,16 +54,27 @@ def blurred(card: Card, rng: Random) -> Card:
     return card.moved(card.image.filter(ImageFilter.GaussianBlur(radius)), _stay, blur_px=round(radius, 2))
 
 
-def compressed(card: Card, rng: Random) -> Card:
-    """Shrink, compress hard as JPEG, often twice, as forwarded pictures are."""
-    scale, quality = rng.uniform(0.5, 0.75), rng.randint(12, 28)
-    image = card.image.resize((round(card.image.width * scale), round(card.image.height * scale)))
-    for _ in range(rng.choice((1, 2))):
+def reposted(
+    card: Card, rng: Random, *, shrink: tuple[float, float], saves: tuple[int, int], quality: tuple[int, int]
+) -> Card:
+    """Send through platforms: shrunk to one's width, then saved as JPEG with halved colour each time somebody posts it.
+
+    Between two saves the picture is scaled to another platform's width, so that the blocks fall elsewhere.
+    """
+    scale, num_saves = rng.uniform(*shrink), rng.randint(*saves)
+    image = card.image.resize(_scaled(card.image, scale), Image.Resampling.BICUBIC)
+    for save in range(num_saves):
+        if save:
+            image = image.resize(_scaled(image, rng.uniform(*_NEXT_PLATFORM)), Image.Resampling.BILINEAR)
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality)
+        image.save(buffer, "JPEG", quality=rng.randint(*quality), subsampling="4:2:0")
         image = Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
     across, down = image.width / card.image.width, image.height / card.image.height
-    return card.moved(image, lambda x, y: (x * across, y * down), jpeg_quality=quality, scale=round(scale, 2))
+    return card.moved(image, lambda x, y: (x * across, y * down), num_saves=num_saves, scale=round(across, 2))
+
+
+def _scaled(image: Image.Image, scale: float) -> tuple[int, int]:
+    return round(image.width * scale), round(image.height * scale)
 
 
 def _stay(x: float, y: float) -> Point:

@@ -120,7 +120,10 @@ def test_hard_kinds_are_what_they_are_called(cards: dict[str, Card]) -> None:
     assert cards["long"].image.width == 1080
     assert make_card("long", 0).lines[-1].box[3] <= make_card("long", 0).image.height
     assert cards["jpeg"].image.width < 1000
-    assert cards["noise"].wear["noise_sigma"] >= 14
+    assert 3 <= cards["jpeg"].wear["num_saves"] <= 5
+    assert all(cards[kind].wear["num_saves"] >= 1 for kind in ("rotated", "table", "small_print"))
+    assert cards["small_print"].wear["scale"] < 0.9
+    assert cards["noise"].wear["noise_sigma"] >= 22
 
 
 def test_codes_are_drawn_where_the_truth_says() -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from bench.cards.truth import Card, Point, TrueCode, TrueLine, TrueNumber
 from bench.quality import missed, rates, table
+from bench.quality_intervals import share_interval
 from bench.quality_metrics import Score, score
 from bench.readings import OURS, PLAIN, Reading, ReadLine
 from docs.quality_page import quality_page
@@ -136,7 +137,7 @@ BARS = [
 
 def result_of(score_of_ours: Score) -> dict[str, object]:
     tools = {OURS: rates(score_of_ours) | {"median_s": 0.5}, PLAIN: rates(Score()) | {"median_s": 0.6}}
-    row = {"kind": "all", "num_cards": 7, "time_ratio": 0.83, "tools": tools}
+    row = {"kind": "all", "num_cards": 7, "time_ratio": 0.83, "tools": tools, "share_low": 0.1, "share_high": None}
     about = {
         "date": "2026-01-02",
         "command": "python -m bench.quality",
@@ -154,6 +155,7 @@ def test_the_page_shows_what_the_json_says(tmp_path: Path) -> None:
     page = quality_page(tmp_path)
     assert "| all | 7 | 26.67 % | 0.00 % | 26.67 % | 0.00 % | 66.67 % |" in page
     assert "1 of 2 reached" in page
+    assert "| all | 4 | 0 | – | 0.10 to ∞ |" in page
     assert "| b | 0.5 | ≥ 0.97 | **missed** |" in page
     assert "ended after 7 of 9 cards" in page
     assert "all" in table(data["rows"])  # type: ignore[arg-type]
@@ -165,6 +167,26 @@ def test_the_page_shows_what_the_json_says(tmp_path: Path) -> None:
     parts = {"command": "x", "parts": [{"part": "tuned", **counts, "rules": rules}]}
     (tmp_path / "rules.json").write_text(json.dumps(parts), "utf-8")
     assert "### tuned: 41 sentences" in quality_page(tmp_path)
+
+
+def test_intervals_narrow_with_the_cards_and_tell_where_nothing_can_be_told() -> None:
+    few, many = share_interval([(1, 3), (0, 2), (2, 3)]), share_interval([(1, 3), (0, 2), (2, 3)] * 30)
+    assert few[0] is not None
+    assert few[1] is not None
+    assert many[0] is not None
+    assert many[1] is not None
+    assert few[0] < many[0] < 3 / 8 < many[1] < few[1]
+    assert share_interval([(2, 4)] * 5) == (0.5, 0.5)
+    assert share_interval([(1, 0), (0, 0)]) == (None, None)
+    assert share_interval([(1, 1), (0, 0), (0, 0)])[1] is None  # most draws have none of the peer's mistakes
+
+
+def test_the_page_shows_how_long_a_folder_took(tmp_path: Path) -> None:
+    times = {"mean_s": 0.41, "median_s": 0.4, "worst_s": 0.9, "whole_s": 25.0}
+    counts = {"num_posters": 50, "num_reports": 50, "num_table_rows": 50, "num_cores": 2}
+    data = {"date": "2026-01-02", "command": "python -m bench.moderating"} | counts | times
+    (tmp_path / "moderating.json").write_text(json.dumps(data), "utf-8")
+    assert "mean 0.41 s, median 0.40 s, longest 0.90 s (bar 1 s)" in quality_page(tmp_path)
 
 
 def test_the_kept_page_is_fresh() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kandong.reading.glyphs import glyph_changes, is_invented, is_simplified_print, to_simplified
+from kandong.reading.glyphs import currency_changes, glyph_changes, is_invented, is_simplified_print, to_simplified
 
 
 def corrected(text: str, runners_up: list[str] | None = None, *, simplified: bool = True) -> str:
@@ -82,3 +82,18 @@ def test_to_simplified_keeps_the_length_and_is_its_own_limit(text: str) -> None:
 def test_to_simplified_knows_common_characters() -> None:
     assert to_simplified("減價優惠滿額禮門後臺") == "减价优惠满额礼门后台"
     assert to_simplified("减价 abc 123 ￥") == "减价 abc 123 ￥"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("券后价V2186，预订", 3), ("订金：V1229", 3), ("16. 现价 v25", 7), ("活动价@499", 3)],
+)
+def test_a_letter_before_an_amount_is_a_currency_sign_if_the_recogniser_says_so(text: str, place: int) -> None:
+    others = [["¥"] if i == place else [] for i in range(len(text))]
+    assert [(c.index, c.text) for c in currency_changes(text, others)] == [(place, "¥")]
+    assert currency_changes(text, [[] for _ in text]) == []
+
+
+@pytest.mark.parametrize("text", ["型号：V8Pro", "微信：v2186abc", "规格V12", "价V"])
+def test_letters_of_names_stay(text: str) -> None:
+    assert currency_changes(text, [["¥"] for _ in text]) == []

@@ -75,6 +75,19 @@ def test_the_raw_text_keeps_its_full_width_digits() -> None:
     assert (number.raw, number.span, number.value) == ("１９９元", (2, 6), Decimal(199))
 
 
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (["尽快发货，微信号：", "erp7m56"], "erp7m56"),  # no 7 m of anything
+        (["换个颜色，加微信", "y4mrx2w7s"], "y4mrx2w7s"),  # nor 20,000
+        (["补寄一份，微", "信：a29zb2xz2"], "a29zb2xz2"),
+    ],
+)
+def test_a_wechat_id_behind_the_end_of_a_line_is_whole(lines: list[str], name: str) -> None:
+    (_, [found]) = find_numbers_in_lines(lines)
+    assert (found.kind, found.canonical, lines[1][slice(*found.span)]) == ("wechat", name, name)
+
+
 def test_a_label_on_the_line_before_counts() -> None:
     (_, [price]) = find_numbers_in_lines(["原价", "￥399"])
     assert (price.value, price.price_kind) == (Decimal(399), "original")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
 from kandong.errors import ModelError
@@ -49,3 +50,26 @@ def test_missing_weights_are_an_error_and_not_a_download(monkeypatch: pytest.Mon
 
 def test_there_is_one_instance_a_process() -> None:
     assert shared_ocr() is shared_ocr()
+
+
+def test_noise_is_measured_and_text_is_no_noise() -> None:
+    card = load_picture(SAMPLE).rgb
+    gray = card.mean(axis=2).astype(np.uint8)
+    assert module._noise_of(gray) < 1
+    rng = np.random.default_rng(3)
+    for sigma in (10, 20):
+        noisy = np.clip(128 + rng.normal(0, sigma, (400, 300)), 0, 255).astype(np.uint8)
+        assert module._noise_of(noisy) == pytest.approx(sigma, rel=0.1)
+
+
+def test_a_noisy_dim_picture_is_evened_and_any_other_left_as_it_is() -> None:
+    card = load_picture(SAMPLE).rgb
+    assert module._restored(card) is card
+    rng = np.random.default_rng(3)
+    large = np.asarray(card).repeat(3, axis=0).repeat(3, axis=1)
+    dim = np.clip(large * 0.4 + rng.normal(0, 20, large.shape), 0, 255).astype(np.uint8)
+    evened = module._restored(dim)
+    assert evened.shape == dim.shape
+    assert evened.dtype == np.uint8
+    assert evened.mean() > dim.mean() + 20  # the light of the middle
+    assert len(shared_ocr().detect(dim)) == 5

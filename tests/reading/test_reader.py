@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,16 @@ def test_letters_seen_among_the_modules_of_a_code_are_left_out() -> None:
 def test_random_pixels_end_in_bounded_time_without_text() -> None:
     rgb = np.random.default_rng(1).integers(0, 255, (1200, 800, 3), dtype=np.uint8)
     assert read_picture(Picture(rgb, "PNG")).lines == ()
+
+
+def test_scribbles_end_in_bounded_time_and_no_sure_line() -> None:
+    rng = np.random.default_rng(5)
+    image = Image.new("L", (800, 600), 255)
+    pen = ImageDraw.Draw(image)
+    for _ in range(12):
+        points = np.cumsum(rng.normal(0, 18, (60, 2)), axis=0) + rng.uniform((150, 100), (650, 500))
+        pen.line([(float(x), float(y)) for x, y in points], fill=40, width=4)
+    start = time.perf_counter()
+    reading = read_picture(Picture(np.repeat(np.asarray(image)[..., None], 3, axis=2), "PNG"))
+    assert time.perf_counter() - start < 20
+    assert all(line.low_conf or len(line.text) < 3 for line in reading.lines)

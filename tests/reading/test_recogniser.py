@@ -79,3 +79,41 @@ def test_the_second_choice_is_never_the_first() -> None:
 def test_crops_of_any_size_can_be_read(size: tuple[int, int]) -> None:
     [line] = shared_ocr().read([np.full((*size, 3), 255, dtype=np.uint8)])
     assert line.text.strip() == ""
+
+
+def steps(*best: tuple[int, float], full_stop: float = 0.0) -> np.ndarray:
+    """Give probabilities over blank, 兑, 换, 。 and A: the likeliest of each step, then two steps without any."""
+    values = np.zeros((len(best) + 2, 5), np.float32)
+    for step, (index, conf) in enumerate(best):
+        values[step, index] = conf
+    values[-2:, 0], values[-1, 3] = 0.9 - full_stop, full_stop
+    return values
+
+
+@pytest.mark.parametrize(
+    ("best", "full_stop", "text"),
+    [
+        (((1, 0.9), (2, 0.95)), 0.3, "兑换。"),
+        (((1, 0.9), (2, 0.95)), 0.1, "兑换"),  # too little of it
+        (((1, 0.999), (2, 0.999)), 0.3, "兑换"),  # sharp print has sharp full stops
+        (((1, 0.9), (4, 0.95)), 0.3, "兑A"),  # no Chinese before it
+        (((0, 0.9), (0, 0.9)), 0.3, ""),
+    ],
+)
+def test_a_faint_full_stop_behind_worn_chinese_is_kept(
+    best: tuple[tuple[int, float], ...], full_stop: float, text: str
+) -> None:
+    alphabet = ["", "兑", "换", "。", "A"]
+    line = decode(steps(*best, full_stop=full_stop), 1.0, alphabet, 3)
+    assert line.text == text
+    assert decode(steps(*best, full_stop=full_stop), 1.0, alphabet).text == text.rstrip("。")
+    if text.endswith("。"):
+        assert line.characters[-1].conf == pytest.approx(full_stop)
+
+
+def test_what_else_a_doubtful_place_may_hold_is_named() -> None:
+    values = np.array([[0.0, 0.6, 0.3, 0.0005, 0.05]], np.float32)
+    [found] = decode(values, 1.0, ["", "兑", "换", "。", "A"]).characters
+    assert [text for text, _ in found.others] == ["换", "A"]
+    sure = decode(np.array([[0.0, 0.99, 0.005, 0, 0]], np.float32), 1.0, ["", "兑", "换", "。", "A"])
+    assert sure.characters[0].others == ()

@@ -10,7 +10,7 @@ records whatever is changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -25,6 +25,8 @@ _MAX_INVENTED_SHARE: Final = 0.2
 _INSIDE: Final = "国境市省区城场校室站岛海县镇村户院园圈厅港年月日周天时以之关对馆疆省体车楼厂商店"
 # A line that is an amount but for its first glyph, which is what a struck or small ￥ is taken for.
 _AMOUNT: Final = re.compile(r"[Y关羊半芋夫大平V]\d{1,6}(?:\.\d{1,2})?")
+# The same within a line: a letter between what asks for a price and an amount.
+_PRICED: Final = re.compile(r"(?<=[价金后：: ])[VvYyW@](?=\d{1,6}(?:\.\d{1,2})?(?![A-Za-z\d.]))")
 # Letters that look alike in both cases: vX and Vx before a colon are vx, VX only where the recogniser was in doubt.
 _CONTACT: Final = re.compile(r"(?<![A-Za-z])(?:vX|Vx|VX)(?=[:：])")
 _DOOR: Final = re.compile(f"(?<![{_INSIDE}])内(?=店)")
@@ -37,7 +39,7 @@ class GlyphChange:
     index: int
     raw: str
     text: str
-    reason: str  # "traditional", "door", "currency" or "case"
+    reason: str  # "traditional", "door", "currency" or "case"; "list" and "word" elsewhere
 
 
 def to_simplified(text: str) -> str:
@@ -81,6 +83,15 @@ def glyph_changes(text: str, runners_up: Sequence[str], *, simplified_print: boo
             places = range(found.start(), found.end())
             changes += [GlyphChange(i, text[i], text[i].lower(), "case") for i in places if text[i].isupper()]
     return changes
+
+
+def currency_changes(text: str, others: Sequence[Collection[str]]) -> list[GlyphChange]:
+    """Name letters of a line that stand where a currency sign does, and of which the recogniser says so too.
+
+    ``others`` holds what else each place may be.
+    """
+    places = [found.start() for found in _PRICED.finditer(text)]
+    return [GlyphChange(i, text[i], "¥", "currency") for i in places if {"¥", "￥"} & set(others[i])]
 
 
 @cache

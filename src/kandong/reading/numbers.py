@@ -87,15 +87,18 @@ def find_numbers_in_lines(lines: Sequence[str]) -> list[list[FoundNumber]]:
     """Find the numbers of lines that stand below each other, a list for each line.
 
     A line that is a label alone (原价) tells what the price on the next line is, with or without a currency; a line
-    that ends in 微信： makes the next one, if it is an id alone, a WeChat id, and one that ends in QQ： makes digits
-    alone a QQ id, unless they are a telephone number.
+    that ends in 微信： (or in 微, with 信： on the next) makes the next one, if it is an id alone, a WeChat id, and one
+    that ends in QQ： makes digits alone a QQ id, unless they are a telephone number.
     """
     found = []
     label: PriceKind | None = None
     before = ""
     for line in lines:
         numbers = find_numbers(line)
-        if not numbers and _ENDS_IN_WECHAT.search(before) and (match := _ID_ONLY.fullmatch(line)):
+        if before.endswith("微") and line.startswith("信"):
+            joined = find_numbers(f"微{line}")
+            numbers = [replace(number, start=number.start - 1, end=number.end - 1) for number in joined]
+        elif _ENDS_IN_WECHAT.search(before) and (match := _ID_ONLY.fullmatch(line)):
             start, end = match.span("id")
             numbers = [FoundNumber(match["id"], start, end, "wechat", match["id"])]
         is_phone = any(number.kind == "phone" for number in numbers)

@@ -17,12 +17,14 @@ import numpy as np
 
 from kandong.reading.codes import Code, find_codes
 from kandong.reading.columns import FoundLine
-from kandong.reading.glyphs import glyph_changes, is_simplified_print
+from kandong.reading.glyphs import GlyphChange, currency_changes, glyph_changes, is_simplified_print
 from kandong.reading.injection import find_instructions_in_lines
 from kandong.reading.lines import read_lines
+from kandong.reading.numbered import mark_changes
 from kandong.reading.numbers import find_numbers_in_lines
 from kandong.reading.ocr import pipeline_digest_parts, shared_ocr
 from kandong.reading.quads import Rgb, crop_quad, overlap_shares, part_of_quad, quad_size, upright_boxes
+from kandong.reading.recogniser import RawCharacter
 from kandong.reading.report import (
     Box,
     Character,
@@ -34,10 +36,11 @@ from kandong.reading.report import (
     TextLine,
 )
 from kandong.reading.strikes import is_struck
+from kandong.reading.words import WordChange, word_changes
 from kandong.types import Picture
 
 # Raised by hand when the same pixels may give another result.
-PIPELINE_VERSION: Final = 2
+PIPELINE_VERSION: Final = 3
 # A line is marked when it is less sure than this as a whole, or in any one character.
 LOW_CONF: Final = 0.85
 LOW_CHARACTER_CONF: Final = 0.5
@@ -90,9 +93,11 @@ def _read(picture: Picture) -> ImageReading:
         page = read_lines(picture.rgb, shared_ocr())
         codes, has_more_codes = searched.result()
     found = _outside_codes(page.lines, codes)
-    is_simplified = is_simplified_print([line.raw.text for line in found])
     size = picture.width_px, picture.height_px
-    lines = tuple(_text_line(f"L{n}", line, is_simplified, size) for n, line in enumerate(found, start=1))
+    lines = tuple(
+        _text_line(f"L{n}", line, changes, size)
+        for n, (line, changes) in enumerate(zip(found, _changes(found), strict=True), start=1)
+    )
     marks = find_instructions_in_lines([line.text for line in lines])
     return ImageReading(
         index=0,
@@ -148,18 +153,45 @@ def _outside_codes(lines: Sequence[FoundLine], codes: Sequence[Code]) -> list[Fo
     return [line for line, inside in zip(lines, is_inside, strict=True) if not inside]
 
 
-def _text_line(line_id: str, line: FoundLine, is_simplified: bool, size_px: tuple[int, int]) -> TextLine:
+def _changes(lines: Sequence[FoundLine]) -> list[list[GlyphChange | WordChange]]:
+    """Name for each line of a picture the characters to put right, at most one change for each."""
+    is_simplified = is_simplified_print([line.raw.text for line in lines])
+    known = [_trimmed(line) for line in lines]
+    texts = ["".join(c.text for c in characters) for characters in known]
+    changes = []
+    for characters, text, mark in zip(known, texts, mark_changes(known), strict=True):
+        glyphs = [
+            *glyph_changes(text, [c.runner_up for c in characters], simplified_print=is_simplified),
+            *currency_changes(text, [{other for other, _ in c.others} for c in characters]),
+        ]
+        own: dict[int, GlyphChange | WordChange] = {change.index: change for change in word_changes(characters)}
+        # What is known of a glyph counts more than what makes a word.
+        own |= {change.index: change for change in (*glyphs, mark) if change is not None}
+        changes.append([own[index] for index in sorted(own)])
+    return changes
+
+
+def _trimmed(line: FoundLine) -> list[RawCharacter]:
+    """Give the characters without spaces before and behind."""
     characters = list(line.raw.characters)
     while characters and characters[0].text.isspace():
         characters.pop(0)
     while characters and characters[-1].text.isspace():
         characters.pop()
+    return characters
+
+
+def _text_line(
+    line_id: str, line: FoundLine, changes: Sequence[GlyphChange | WordChange], size_px: tuple[int, int]
+) -> TextLine:
+    characters = _trimmed(line)
     raw = "".join(c.text for c in characters)
-    changes = glyph_changes(raw, [c.runner_up for c in characters], simplified_print=is_simplified)
     texts = list(raw)
+    confs = [round(c.conf, 4) for c in characters]
     for change in changes:
         texts[change.index] = change.text
-    confs = [round(c.conf, 4) for c in characters]
+        if isinstance(change, WordChange):
+            confs[change.index] = round(change.conf, 4)
     conf = round(float(np.mean(confs)), 4)
     boxes = _character_boxes(line, [c.center for c in characters], raw, size_px)
     return TextLine(
@@ -171,7 +203,7 @@ def _text_line(line_id: str, line: FoundLine, is_simplified: bool, size_px: tupl
         box=_box_around(line.quad, size_px),
         corners=tuple((round(float(x)), round(float(y))) for x, y in line.quad),
         chars=tuple(Character(*values) for values in zip(texts, confs, boxes, strict=True)),
-        corrections=tuple(Correction(c.index, c.index + 1, c.raw, c.text, c.reason) for c in changes),
+        corrections=tuple(Correction(c.index, c.index + 1, raw[c.index], c.text, c.reason) for c in changes),
     )
 
 

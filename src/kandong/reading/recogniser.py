@@ -33,6 +33,15 @@ _LINE_MIN_WIDTH_PX: Final = 64
 _LINE_MAX_WIDTH_PX: Final = 3_200
 # Each keeps a work space of its own.
 _MAX_STREAMS: Final = 8
+# Where the likeliest character is less likely than this, others are named down to a small share.
+_DOUBTED_BELOW: Final = 0.98
+_MIN_OTHER_CONF: Final = 0.001
+_MAX_OTHERS: Final = 12
+# The full stop behind a sentence is its smallest glyph and fades first: so little of it, and nothing else, is enough
+# where the line's other glyphs have suffered too.
+_FULL_STOP: Final = "。"
+_MIN_FULL_STOP_CONF: Final = 0.15
+_WORN_BELOW: Final = 0.995
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class RawCharacter:
     """One character as the recogniser gave it.
 
     ``center`` is a fraction of the crop's width. ``runner_up`` is the second likeliest character of that place, empty
-    if that is none at all.
+    if that is none at all. ``others`` are all that come into question where the place is in doubt, likeliest first.
     """
 
     text: str
@@ -48,6 +57,7 @@ class RawCharacter:
     center: float
     runner_up: str
     runner_up_conf: float
+    others: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ class Recogniser:
         model = core.read_model(weights)
         names = model.get_rt_info(["framework", "character"]).value.splitlines()
         self._alphabet = ["", *names, " "]  # the first is the blank between characters
+        self._full_stop = self._alphabet.index(_FULL_STOP)
         compiled = core.compile_model(model, "CPU", {"NUM_STREAMS": wanted, "INFERENCE_NUM_THREADS": wanted})
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(wanted):
@@ -95,15 +106,16 @@ class Recogniser:
         request = self._requests.get()
         try:
             request.infer([planes[None]])
-            return decode(request.get_output_tensor().data[0], used, self._alphabet)
+            return decode(request.get_output_tensor().data[0], used, self._alphabet, self._full_stop)
         finally:
             self._requests.put(request)
 
 
-def decode(values: NDArray[np.float32], used: float, alphabet: list[str]) -> RawLine:
+def decode(values: NDArray[np.float32], used: float, alphabet: list[str], full_stop: int | None = None) -> RawLine:
     """Join repeated steps and drop blanks.
 
-    ``values`` is (steps, alphabet) in probabilities, ``used`` the share of the width that is not padding.
+    ``values`` is (steps, alphabet) in probabilities, ``used`` the share of the width that is not padding. With the
+    place of the full stop in the alphabet, a faint one behind a line of Chinese is kept.
     """
     best = values.argmax(axis=1)
     is_new = np.ones(len(best), dtype=bool)
@@ -126,9 +138,29 @@ def decode(values: NDArray[np.float32], used: float, alphabet: list[str]) -> Raw
                 center=min(1.0, (int(column) + 0.5) / (len(best) * used)),
                 runner_up=other,
                 runner_up_conf=float(other_conf),
+                others=_others(values[column], alphabet) if conf < _DOUBTED_BELOW else (),
             )
         )
+    is_worn = bool(characters) and RawLine(tuple(characters)).conf < _WORN_BELOW
+    if full_stop is not None and is_worn and "\u4e00" <= characters[-1].text <= "\u9fff":
+        characters += _faint_full_stop(values[int(columns[-1]) + 1 :, full_stop], used, len(best))
     return RawLine(tuple(characters))
+
+
+def _faint_full_stop(after: NDArray[np.float32], used: float, num_steps: int) -> list[RawCharacter]:
+    """Give the full stop if it is likely enough that one of the blank steps ``after`` the last glyph holds it."""
+    conf = 1.0 - float(np.prod(1.0 - after))
+    if conf < _MIN_FULL_STOP_CONF:
+        return []
+    step = num_steps - len(after) + int(after.argmax())
+    return [RawCharacter(_FULL_STOP, conf, min(1.0, (step + 0.5) / (num_steps * used)), "", 0.0)]
+
+
+def _others(values: NDArray[np.float32], alphabet: list[str]) -> tuple[tuple[str, float], ...]:
+    """Give the characters of a place after the likeliest one, with their probabilities; neither blank nor space."""
+    possible = np.flatnonzero(values >= _MIN_OTHER_CONF)
+    possible = possible[np.argsort(-values[possible], kind="stable")][1 : _MAX_OTHERS + 1]
+    return tuple((alphabet[i], float(values[i])) for i in possible.tolist() if alphabet[i].strip())
 
 
 def planes_of(image: Any) -> NDArray[np.float32]:

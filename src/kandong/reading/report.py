@@ -26,7 +26,10 @@ class Character:
 
 @dataclass(frozen=True)
 class Correction:
-    """Characters ``start`` to ``end`` of a line that were put right; ``reason``: traditional, door, currency, case."""
+    """Characters ``start`` to ``end`` of a line that were put right.
+
+    ``reason``: traditional, door, currency, case, list (the mark after its number) or word.
+    """
 
     start: int
     end: int
