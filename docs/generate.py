@@ -14,7 +14,7 @@ from typing import Any
 
 import typer.main
 
-from bench import engine_report, service_report, workloads_report
+from bench import engine_report, mini_drafting, service_report, workloads_report
 from docs.mini_page import mini_page
 from docs.quality_page import quality_page
 from docs.rules_reference import rules_reference
@@ -60,6 +60,8 @@ def benchmarks() -> str:
     text = BANNER + engine_report.markdown(_read(engine_report.RESULTS))
     if workloads_report.RESULTS.is_file():
         text += "\n" + workloads_report.markdown(_read(workloads_report.RESULTS))
+    if mini_drafting.RESULTS.is_file():
+        text += "\n" + mini_drafting.markdown(_read(mini_drafting.RESULTS))
     return text
 
 

@@ -21,7 +21,10 @@ ANSWER_TOKENS = 176
 ADAM_RATE, MUON_RATE = 1.5e-3, 3e-3
 WARM_STEPS = 40
 FIRST_DECAY, LATER_SHARE = (450, 650, 900), 0.6
-DECAY_FROM, LAST_STEP = 1300, 2000
+DECAY_FROM, DECAY_UNTIL = 1300, 2000
+# The last merger alone learnt to tell all; half of its dimensions are taken from it, for the taps to tell.
+YIELD_FROM, YIELD_UNTIL, LAST_STEP = 2000, 2120, 2280
+YIELD_SHARE = 0.5
 BATCH, LANGUAGE_BATCH, JOINT_BATCH = 16, 10, 12
 
 
@@ -42,9 +45,21 @@ def rates(step: int) -> tuple[float, float]:
         share *= (FIRST_DECAY[2] - step) / (FIRST_DECAY[2] - FIRST_DECAY[0])
     elif step >= FIRST_DECAY[1]:
         share *= LATER_SHARE
-    if step >= DECAY_FROM:
-        share *= max(0.02, (LAST_STEP - step) / (LAST_STEP - DECAY_FROM))
+    if step >= YIELD_FROM:
+        share *= YIELD_SHARE * max(0.02, (LAST_STEP - step) / (LAST_STEP - YIELD_FROM))
+    elif step >= DECAY_FROM:
+        share *= max(0.02, (DECAY_UNTIL - step) / (DECAY_UNTIL - DECAY_FROM))
     return ADAM_RATE * share, MUON_RATE * share
+
+
+def yield_factor(step: int) -> float | None:
+    """Give what the rows that the last merger gives up are multiplied by after a step; ``None`` before it does.
+
+    It falls in a straight line, so the rows themselves are next to nothing after some forty steps.
+    """
+    if step < YIELD_FROM:
+        return None
+    return max(0.0, (YIELD_UNTIL - step) / (YIELD_UNTIL - YIELD_FROM))
 
 
 def style_of(step: int) -> cards.Style:

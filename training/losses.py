@@ -98,10 +98,12 @@ class Trainee(nn.Module):
         loss, right = self.answer_loss(batch, seen, [torch.zeros_like(seen)] * len(shape.TAPS))
         return loss, {"stand_in_loss": float(loss.detach()), "stand_in_tokens": float(right.float().mean())}
 
-    def joint_loss(self, batch: Batch, glyph_weight: float, *, blocks: bool) -> tuple[Tensor, dict[str, float]]:
-        """Both together, with the loss on glyphs beside."""
+    def joint_loss(
+        self, batch: Batch, glyph_weight: float, *, blocks: bool, yields: bool = False
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Both together, with the loss on glyphs beside; with ``yields`` they are told by merger and taps together."""
         seen, taps = self.look(batch, blocks=blocks)
-        glyph, glyphs = self.glyph_loss(seen, batch)
+        glyph, glyphs = self.glyph_loss(seen + sum(taps) if yields else seen, batch)
         loss, right = self.answer_loss(batch, seen, taps)
         told = {
             "loss": float(loss.detach()),
@@ -110,3 +112,17 @@ class Trainee(nn.Module):
             "glyphs": glyphs,
         }
         return loss + glyph_weight * glyph, told
+
+    def give_up(self, factor: float) -> None:
+        """Leave to each merger the dimensions that are its own; the others' of the last one shrink by ``factor``.
+
+        Of four dimensions two are the last merger's, one the first tap's, one the second's; the third tap has both of
+        these.
+        """
+        visual = self.model.visual
+        place = torch.arange(shape.HIDDEN) % 4
+        shares = [torch.where(place % 2 == 0, 1.0, factor), place == 1, place == 3, place % 2 == 1]
+        with torch.no_grad():
+            for merger, share in zip([visual.merger, *visual.deepstack_merger_list], shares, strict=True):
+                merger.linear_fc2.weight.mul_(share[:, None])
+                merger.linear_fc2.bias.mul_(share)

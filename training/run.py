@@ -102,16 +102,21 @@ def _step(trainee: Trainee, optimiser: Optimiser, step: int, seed: int) -> dict[
     begun = time.process_time()
     lesson = curriculum.lesson(step, Random(seed * 1_000_003 + step))
     drawn = time.process_time()
+    factor = curriculum.yield_factor(step)
     with torch.autocast("cpu", torch.bfloat16):
         if lesson.kind == "picture":
             loss, told = trainee.picture_loss(lesson.batch)
         elif lesson.kind == "language":
             loss, told = trainee.language_loss(lesson.batch)
         else:
-            loss, told = trainee.joint_loss(lesson.batch, lesson.glyph_weight, blocks=lesson.blocks)
+            loss, told = trainee.joint_loss(
+                lesson.batch, lesson.glyph_weight, blocks=lesson.blocks, yields=factor is not None
+            )
     loss.backward()
     learnt = time.process_time()
     told["gradient_norm"] = optimiser.step(*curriculum.rates(step))
+    if factor is not None:
+        trainee.give_up(factor)
     told |= {"draw_cpu_s": drawn - begun, "optimiser_cpu_s": time.process_time() - learnt}
     return told
 

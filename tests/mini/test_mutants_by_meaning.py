@@ -1,4 +1,8 @@
-"""Faults that engines for Qwen3-VL have had show as wrong answers: about prices, dates, background and rows."""
+"""Faults that engines for Qwen3-VL have had show as wrong answers: about prices, dates, background and rows.
+
+Those of DeepStack and of the tower's own positions are not among them: the miniature's taps and attention in the tower
+add too little to change an answer (docs/mini.md). They move its logits, as do those of ``tests/vlm/test_mutants.py``.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,8 @@ from kandong.vlm import plan as plan_module
 from kandong.vlm.plan import FeatureKey
 from tests.vlm.test_mutants import (
     Mutate,
-    no_deepstack,
-    patch_height_and_width_swapped,
     sections_not_interleaved,
     sequential_positions,
-    taps_one_text_layer_late,
-    taps_one_vision_layer_late,
-    taps_swapped,
     token_height_and_width_swapped,
 )
 
@@ -25,14 +24,9 @@ from .held_out import FOLDER, IS_HERE, MAX_TOKENS, Asked, answer, asked_of, plai
 
 pytestmark = pytest.mark.skipif(not IS_HERE, reason="no trained miniature in this copy: make mini, make mini-ship")
 MUTANTS: list[Mutate] = [
-    no_deepstack,
-    taps_swapped,
-    taps_one_vision_layer_late,
-    taps_one_text_layer_late,
     sequential_positions,
     token_height_and_width_swapped,
     sections_not_interleaved,
-    patch_height_and_width_swapped,
 ]
 
 
