@@ -23,7 +23,7 @@ from .evaluate import Case, answer, png_of
 
 SAMPLE_SEED, TEST_SEED = 820_000_001, 830_000_003
 TEST_CARDS = Path(__file__).resolve().parent.parent / "tests" / "mini" / "cards"
-NUM_TEST_CARDS = 40
+NUM_TEST_CARDS = 100
 _LARGEST_BYTES = 24_000
 _MOST_TRIED = 300
 # Name, titles, and the kind of question that opens with the card.
