@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.contract.conftest import Endpoint
 from tests.server.asking import SQUARE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LANGUAGES = {"python": 2, "bash": 1}
+LANGUAGES = {"python": 2, "bash": 2}
 SHORTER = (
     ('model="default",', 'model="default", max_tokens=4,'),
     ('["card.png"])', '["card.png"], max_tokens=4)'),
@@ -57,7 +58,23 @@ def test_python(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 @pytest.mark.usefixtures("folder")
 def test_curl(endpoint: Endpoint) -> None:
-    (command,) = examples("bash", endpoint)
+    command, _ = examples("bash", endpoint)
     key = f"-H 'Authorization: Bearer {endpoint.key}' -F max_tokens=4"
     done = subprocess.run(f"{command.strip()} -s {key}", shell=True, capture_output=True, timeout=60, check=True)
     assert set(json.loads(done.stdout)) == {"object", "response", "model", "finish_reason", "usage", "kandong"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_curl_of_reports_and_their_excel_file(
+    endpoint: Endpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, commands = examples("bash", endpoint)
+    (folder / ".curlrc").write_text(f'header = "Authorization: Bearer {endpoint.key}"\n', "utf-8")
+    monkeypatch.setenv("CURL_HOME", str(folder))
+    subprocess.run(f"set -e; {commands}", shell=True, capture_output=True, timeout=120, check=True)
+    assert json.loads((folder / "reports.json").read_text("utf-8"))["reports"]["moderate"]["status"] in (
+        "ok",
+        "partial",
+    )
+    with zipfile.ZipFile(folder / "reports.xlsx") as book:
+        assert "xl/workbook.xml" in book.namelist()
