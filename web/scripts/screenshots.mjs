@@ -9,10 +9,9 @@ const WORDS = {
   zh: { locale: "zh-CN", log: "对话内容" },
   en: { locale: "en-US", log: "Conversation" },
 };
-const QUESTION = "请提取图中所有文字";
+const FURTHER = "那时间呢？";
 const POST = "全网最低价！说好的赠品呢？\n原价399元，现价199元，买一送一";
 const POSTER = fileURLToPath(new URL("../../src/kandong/samples/poster.png", import.meta.url));
-const CARD = fileURLToPath(new URL("../../src/kandong/samples/card.png", import.meta.url));
 
 const browser = await chromium.launch({
   executablePath: process.env.KANDONG_CHROMIUM,
@@ -68,10 +67,12 @@ for (const [language, words] of Object.entries(WORDS))
   ]) {
     const page = await openPage(words.locale, width, height);
     await shoot(page, `start-${language}-${width}`);
-    await page.getByTestId("files").setInputFiles(CARD);
-    await page.locator("#question").fill(QUESTION);
-    await page.keyboard.press("Enter");
+    await page.locator("button.sample").first().click();
     await page.locator("article.is-assistant").waitFor();
+    await waitForEnd(page, words.log);
+    await page.locator("#question").fill(FURTHER);
+    await page.keyboard.press("Enter");
+    await page.locator("article.is-assistant").nth(1).waitFor();
     await waitForEnd(page, words.log);
     await shoot(page, `chat-${language}-${width}`);
     await shootReport(page, `analyse-${language}-${width}`);
