@@ -46,16 +46,8 @@ def _numbers(result: Result) -> Rows:
 
 def _marks(result: Result) -> Rows:
     for mark in result["marks"]:
-        evidence = next(iter(mark["evidence"]), None)
-        yield [
-            mark["text"],
-            mark["kind"],
-            mark["value"],
-            mark["state"],
-            mark["formula"],
-            mark["reason"],
-            *_at(evidence),
-        ]
+        names = ("text", "kind", "value", "state", "formula", "reason")
+        yield [*(mark[name] for name in names), *_at_first(mark)]
 
 
 def _findings(result: Result) -> Rows:
@@ -83,14 +75,13 @@ def _claims(result: Result) -> Rows:
 
 def _fields(result: Result) -> Rows:
     for field in listed_fields(result):
-        evidence = next(iter(field["evidence"]), None)
-        yield [field["path"], _plain(field["value"]), field["status"], field.get("formula"), *_at(evidence)]
+        yield [field["path"], _plain(field["value"]), field["status"], field.get("formula"), *_at_first(field)]
 
 
 def _conflicts(result: Result) -> Rows:
     for one in result.get("conflicts", ()):
-        evidence = next(iter(one["evidence"]), None)
-        yield [one["field"], one["kind"], " / ".join(map(str, one["values"])), one.get("formula"), *_at(evidence)]
+        values = " / ".join(map(str, one["values"]))
+        yield [one["field"], one["kind"], values, one.get("formula"), *_at_first(one)]
 
 
 def _at(evidence: Mapping[str, Any] | None) -> list[Cell]:
@@ -98,6 +89,11 @@ def _at(evidence: Mapping[str, Any] | None) -> list[Cell]:
     if evidence is None:
         return [None] * len(_PLACE)
     return [*(evidence[name] for name in _PLACE[:-1]), _box(evidence["box"])]
+
+
+def _at_first(finding: Result) -> list[Cell]:
+    """Give the first of a finding's places; it may have none."""
+    return _at(next(iter(finding["evidence"]), None))
 
 
 def _box(box: Sequence[float] | None) -> str | None:
