@@ -86,11 +86,21 @@ def test_to_simplified_knows_common_characters() -> None:
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("券后价V2186，预订", 3), ("订金：V1229", 3), ("16. 现价 v25", 7), ("活动价@499", 3)],
+    [("积分后V2186，预订", 3), ("到手：V1229", 3), ("16. 到手 v25", 7), ("活动价@499", 3)],
 )
 def test_a_letter_before_an_amount_is_a_currency_sign_if_the_recogniser_says_so(text: str, place: int) -> None:
     others = [["¥"] if i == place else [] for i in range(len(text))]
     assert [(c.index, c.text) for c in currency_changes(text, others)] == [(place, "¥")]
+    assert currency_changes(text, [[] for _ in text]) == []
+
+
+@pytest.mark.parametrize(("text", "place"), [("券后价V2186，预订", 3), ("定金：V408.9", 3), ("16. 现价 v25", 7)])
+def test_between_the_name_of_a_price_and_its_amount_stands_no_letter(text: str, place: int) -> None:
+    assert [(c.index, c.text) for c in currency_changes(text, [[] for _ in text])] == [(place, "¥")]
+
+
+@pytest.mark.parametrize("text", ["等级：V3", "会员价V8Pro", "押金v2abc", "黄金V5"])
+def test_other_letters_stay_where_the_recogniser_is_sure(text: str) -> None:
     assert currency_changes(text, [[] for _ in text]) == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from kandong.errors import ModelError
 from kandong.reading import words as module
+from kandong.reading.post_words import POST_WORDS
 from kandong.reading.recogniser import RawCharacter
 from kandong.reading.words import word_changes
 
@@ -33,6 +34,8 @@ def corrected(text: str, others: Others, conf: float = 0.6) -> str:
         ("请仔细阅读说明书后便用。", 9, "使", "请仔细阅读说明书后使用。"),
         ("节假日请先电活咨询", 6, "话", "节假日请先电话咨询"),
         ("未成年入请在监护人陪同下参加", 3, "人", "未成年人请在监护人陪同下参加"),
+        ("加微值领取", 2, "信", "加微信领取"),
+        ("晚上八点开始", 5, "抢", "晚上八点开始"),
     ],
 )
 def test_a_word_is_chosen_before_what_is_none(raw: str, place: int, other: str, right: str) -> None:
@@ -71,3 +74,8 @@ def test_a_missing_list_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ModelError) as caught:
         module._list_path()
     assert "pip install" in (caught.value.hint or "")
+
+
+def test_words_of_posts_are_words_and_no_sentences() -> None:
+    assert all(2 <= len(word) <= 5 for word in POST_WORDS)
+    assert all("\u4e00" <= character <= "\u9fff" for word in POST_WORDS for character in word)

@@ -27,6 +27,8 @@ _INSIDE: Final = "国境市省区城场校室站岛海县镇村户院园圈厅�
 _AMOUNT: Final = re.compile(r"[Y关羊半芋夫大平V]\d{1,6}(?:\.\d{1,2})?")
 # The same within a line: a letter between what asks for a price and an amount.
 _PRICED: Final = re.compile(r"(?<=[价金后：: ])[VvYyW@](?=\d{1,6}(?:\.\d{1,2})?(?![A-Za-z\d.]))")
+# Behind the name of a price no letter can stand before an amount, so that there the recogniser may be sure of it.
+_NAMED_PRICE: Final = re.compile(r"(?:价|[定订押]金)[：: ]?([VvYy])(?=\d{1,6}(?:\.\d{1,2})?(?![A-Za-z\d.]))")
 # Letters that look alike in both cases: vX and Vx before a colon are vx, VX only where the recogniser was in doubt.
 _CONTACT: Final = re.compile(r"(?<![A-Za-z])(?:vX|Vx|VX)(?=[:：])")
 _DOOR: Final = re.compile(f"(?<![{_INSIDE}])内(?=店)")
@@ -86,12 +88,14 @@ def glyph_changes(text: str, runners_up: Sequence[str], *, simplified_print: boo
 
 
 def currency_changes(text: str, others: Sequence[Collection[str]]) -> list[GlyphChange]:
-    """Name letters of a line that stand where a currency sign does, and of which the recogniser says so too.
+    """Name letters of a line that stand where a currency sign does.
 
-    ``others`` holds what else each place may be.
+    ``others`` holds what else each place may be; the sign must be among it, unless the letter stands between the name
+    of a price and its amount.
     """
-    places = [found.start() for found in _PRICED.finditer(text)]
-    return [GlyphChange(i, text[i], "¥", "currency") for i in places if {"¥", "￥"} & set(others[i])]
+    places = {found.start() for found in _PRICED.finditer(text) if {"¥", "￥"} & set(others[found.start()])}
+    places |= {found.start(1) for found in _NAMED_PRICE.finditer(text)}
+    return [GlyphChange(i, text[i], "¥", "currency") for i in sorted(places)]
 
 
 @cache

@@ -18,7 +18,7 @@ import numpy as np
 from kandong.reading.columns import FoundLine, split_columns
 from kandong.reading.downwards import tall_views
 from kandong.reading.layout import reading_order
-from kandong.reading.ocr import Ocr
+from kandong.reading.ocr import Ocr, without_grain
 from kandong.reading.orientation import upright_page
 from kandong.reading.pieces import free_room, grown_quad, join_pieces
 from kandong.reading.quads import (
@@ -44,6 +44,9 @@ _MIN_CONF: Final = 0.3
 _MIN_CONF_SINGLE: Final = 0.75
 # Where the detector itself is in doubt, the recogniser must be sure.
 _MIN_CONF_WEAK: Final = 0.85
+# What rules and borders are read as; three and more of these, and nothing else, are no text.
+_RULE: Final = frozenset("ー一—–-―_=~")
+_MIN_RULE_CHARACTERS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,12 @@ def _read_boxes(page: Rgb, boxes: Boxes, ocr: Ocr) -> list[tuple[FoundLine, Rgb]
     """Read each box in all its views; gives each line in its best view, and the crop of that."""
     upright = upright_boxes(boxes.quads)
     views: list[_View] = []
+    smooth = without_grain(page)
 
     def crops() -> Iterator[Rgb]:
         # Drawn by the recogniser while it reads the first ones.
         for index, quad in enumerate(boxes.quads):
-            for view in _views_of(page, index, quad, free_room(upright, index, page.shape[1])):
+            for view in _views_of(page, smooth, index, quad, free_room(upright, index, page.shape[1])):
                 views.append(view)
                 yield view.crop
 
@@ -108,11 +112,14 @@ def _read_boxes(page: Rgb, boxes: Boxes, ocr: Ocr) -> list[tuple[FoundLine, Rgb]
     return read
 
 
-def _views_of(page: Rgb, index: int, quad: Quad, free: tuple[float, float]) -> list[_View]:
-    """Give the ways to look at a box: a tall one in up to three, any other as it is and lengthened to more ink."""
+def _views_of(page: Rgb, smooth: Rgb, index: int, quad: Quad, free: tuple[float, float]) -> list[_View]:
+    """Give the ways to look at a box: a tall one in up to three, any other as it is and lengthened to more ink.
+
+    Ink is followed on the page without its grain, which else fills the gaps between glyphs and behind a line's end.
+    """
     if is_tall(quad):
         return [_View(index, quad, crop, runs_down) for crop, runs_down in tall_views(page, quad)]
-    wider = grown_quad(page, quad, free)
+    wider = grown_quad(smooth, quad, free)
     return [_View(index, part, crop_quad(page, part)) for part in (quad, wider) if part is not None]
 
 
@@ -148,6 +155,8 @@ def _is_telling(character: str) -> bool:
 
 def _is_text(line: FoundLine) -> bool:
     text = line.raw.text.strip()
+    if len(text) >= _MIN_RULE_CHARACTERS and set(text) <= _RULE:
+        return False
     if line.is_weak:
         return len(text) > 1 and line.raw.conf >= _MIN_CONF_WEAK
     return bool(text) and line.raw.conf >= (_MIN_CONF_SINGLE if len(text) == 1 else _MIN_CONF)

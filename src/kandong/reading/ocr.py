@@ -195,6 +195,14 @@ def _restored(image: Any) -> Any:
     return _evened(image) if _noise_of(gray) > _NOISY_ABOVE else image
 
 
+def without_grain(rgb: Rgb) -> Rgb:
+    """Give a noisy picture softened by so much that its grain is gone; any other as it is."""
+    image = np.ascontiguousarray(rgb)
+    if min(image.shape[:2]) < 4 or _noise_of(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) <= _NOISY_ABOVE:
+        return rgb
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), _GRAIN_SIGMA_PX), dtype=np.uint8)
+
+
 def _noise_of(gray: Any) -> float:
     """Estimate the standard deviation of noise, by a mask that is blind to edges and shades (Immerkær 1996)."""
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)

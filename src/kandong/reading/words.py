@@ -4,7 +4,8 @@ Owns: the word list and the choice. Must not know: pictures, lines' places, what
 
 Small or often compressed print leaves 使 and 便 a matter of chance, where 使用 is a word and 便用 is none. Only places
 that the recogniser doubts are touched, only by characters that it names itself, never a number, and only within a
-word that has a sure character too. The words are jieba's list with its counts (MIT); of that package nothing is run.
+word that has a sure character too. The words are jieba's list with its counts (MIT), of which package nothing is run, and
+those of post_words.py.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from kandong.errors import ModelError
+from kandong.reading.post_words import POST_WORDS
 from kandong.reading.recogniser import RawCharacter
 
 # How much a word's rarity weighs against the recogniser's own probabilities, and what a choice must gain: both in
@@ -26,6 +28,8 @@ _WORD_WEIGHT: Final = 0.8
 _MIN_GAIN: Final = 1.0
 # The list counts newspapers: what is rare there (定金, 退换) is not in a shop.
 _LOG_RAREST: Final = -14.0
+# The share that a word of posts has at least, about that of 关注 in the list.
+_LOG_POST_WORD: Final = -11.0
 # Where the recogniser is surer than this, nothing is asked.
 _DOUBTED_BELOW: Final = 0.95
 _MIN_CONF: Final = 0.002
@@ -160,8 +164,10 @@ def _words() -> _Words:
             if len(word) <= _MAX_WORD_CHARACTERS and int(count) >= _MIN_WORD_COUNT and ord(word[0]) in _CJK:
                 counts[word] = int(count)
     log_total = math.log(sum(counts.values()))
-    begins = frozenset(word[:end] for word in counts for end in range(1, len(word) + 1))
-    return _Words({word: math.log(count) - log_total for word, count in counts.items()}, begins, -log_total)
+    log_shares = {word: math.log(count) - log_total for word, count in counts.items()}
+    log_shares |= {word: max(log_shares.get(word, -math.inf), _LOG_POST_WORD) for word in POST_WORDS}
+    begins = frozenset(word[:end] for word in log_shares for end in range(1, len(word) + 1))
+    return _Words(log_shares, begins, -log_total)
 
 
 def _list_path() -> Path:
