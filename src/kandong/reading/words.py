@@ -4,8 +4,8 @@ Owns: the word list and the choice. Must not know: pictures, lines' places, what
 
 Small or often compressed print leaves 使 and 便 a matter of chance, where 使用 is a word and 便用 is none. Only places
 that the recogniser doubts are touched, only by characters that it names itself, never a number, and only within a
-word that has a sure character too. The words are jieba's list with its counts (MIT), of which package nothing is run, and
-those of post_words.py.
+word that has a sure character too. The words are jieba's list with its counts (MIT), of
+which nothing is run, and those of post_words.py.
 """
 
 from __future__ import annotations
