@@ -22,9 +22,12 @@ ADAM_RATE, MUON_RATE = 1.5e-3, 3e-3
 WARM_STEPS = 40
 FIRST_DECAY, LATER_SHARE = (450, 650, 900), 0.6
 DECAY_FROM, DECAY_UNTIL = 1300, 2000
-# The last merger alone learnt to tell all; half of its dimensions are taken from it, for the taps to tell.
-YIELD_FROM, YIELD_UNTIL, LAST_STEP = 2000, 2120, 2280
-YIELD_SHARE = 0.5
+# The last merger alone learnt to tell all; now it loses sight of the right half of each cell, which is for the taps.
+YIELD_FROM, YIELD_UNTIL, YIELD_END = 2000, 2100, 3000
+SECOND_DECAY = (2250, 2400)  # 400 steps were planned for it at first, and 250 of them done
+# Then the lower left quarter too, which attention in the last block has to bring to the upper left one.
+ATTEND_FROM, ATTEND_UNTIL, LAST_STEP = 3000, 3100, 3350
+ATTEND_SHARE = 0.6
 BATCH, LANGUAGE_BATCH, JOINT_BATCH = 16, 10, 12
 
 
@@ -45,21 +48,34 @@ def rates(step: int) -> tuple[float, float]:
         share *= (FIRST_DECAY[2] - step) / (FIRST_DECAY[2] - FIRST_DECAY[0])
     elif step >= FIRST_DECAY[1]:
         share *= LATER_SHARE
-    if step >= YIELD_FROM:
-        share *= YIELD_SHARE * max(0.02, (LAST_STEP - step) / (LAST_STEP - YIELD_FROM))
+    if step >= ATTEND_FROM:
+        share *= ATTEND_SHARE * max(0.02, (LAST_STEP - step) / (LAST_STEP - ATTEND_FROM))
+    elif step >= YIELD_FROM:
+        until = SECOND_DECAY[1] if step < SECOND_DECAY[0] else YIELD_END
+        share *= max(0.02, (until - step) / (until - YIELD_FROM))
     elif step >= DECAY_FROM:
         share *= max(0.02, (DECAY_UNTIL - step) / (DECAY_UNTIL - DECAY_FROM))
     return ADAM_RATE * share, MUON_RATE * share
 
 
 def yield_factor(step: int) -> float | None:
-    """Give what the rows that the last merger gives up are multiplied by after a step; ``None`` before it does.
+    """Give what the weights of the right half, which the last merger gives up, are multiplied by after a step.
 
-    It falls in a straight line, so the rows themselves are next to nothing after some forty steps.
+    Their product falls in a straight line from one to nothing. ``None`` before that begins.
     """
-    if step < YIELD_FROM:
+    return _fading(step, YIELD_FROM, YIELD_UNTIL)
+
+
+def attend_factor(step: int) -> float | None:
+    """Give the same of the lower left quarter."""
+    return _fading(step, ATTEND_FROM, ATTEND_UNTIL)
+
+
+def _fading(step: int, first: int, until: int) -> float | None:
+    if step < first:
         return None
-    return max(0.0, (YIELD_UNTIL - step) / (YIELD_UNTIL - YIELD_FROM))
+    left = until - step
+    return max(0.0, (left - 1) / left) if left > 0 else 0.0
 
 
 def style_of(step: int) -> cards.Style:

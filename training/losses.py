@@ -112,17 +112,3 @@ class Trainee(nn.Module):
             "glyphs": glyphs,
         }
         return loss + glyph_weight * glyph, told
-
-    def give_up(self, factor: float) -> None:
-        """Leave to each merger the dimensions that are its own; the others' of the last one shrink by ``factor``.
-
-        Of four dimensions two are the last merger's, one the first tap's, one the second's; the third tap has both of
-        these.
-        """
-        visual = self.model.visual
-        place = torch.arange(shape.HIDDEN) % 4
-        shares = [torch.where(place % 2 == 0, 1.0, factor), place == 1, place == 3, place % 2 == 1]
-        with torch.no_grad():
-            for merger, share in zip([visual.merger, *visual.deepstack_merger_list], shares, strict=True):
-                merger.linear_fc2.weight.mul_(share[:, None])
-                merger.linear_fc2.bias.mul_(share)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from . import batches, cards, curriculum, questions, start
+from . import batches, cards, curriculum, handover, questions, start
 from .losses import Trainee
 from .optimiser import Optimiser
 
@@ -103,6 +103,11 @@ def _step(trainee: Trainee, optimiser: Optimiser, step: int, seed: int) -> dict[
     lesson = curriculum.lesson(step, Random(seed * 1_000_003 + step))
     drawn = time.process_time()
     factor = curriculum.yield_factor(step)
+    if step == curriculum.YIELD_FROM:
+        handover.begin_to_yield(trainee.model.visual)
+    if step == curriculum.ATTEND_FROM:
+        handover.begin_to_attend(trainee, lesson.batch)
+        handover.tell_apart(trainee, lesson.batch)
     with torch.autocast("cpu", torch.bfloat16):
         if lesson.kind == "picture":
             loss, told = trainee.picture_loss(lesson.batch)
@@ -116,7 +121,7 @@ def _step(trainee: Trainee, optimiser: Optimiser, step: int, seed: int) -> dict[
     learnt = time.process_time()
     told["gradient_norm"] = optimiser.step(*curriculum.rates(step))
     if factor is not None:
-        trainee.give_up(factor)
+        handover.give_up(trainee.model.visual, factor, curriculum.attend_factor(step))
     told |= {"draw_cpu_s": drawn - begun, "optimiser_cpu_s": time.process_time() - learnt}
     return told
 
