@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import http.client
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,25 +41,50 @@ KEYS = ("a", "b", "c", "d")
 ANSWER_TOKENS = 16
 CALIBRATION_S = 20.0
 FACTOR = 10
+KEPT_S = 5.0
 BARS = {"healthz_p99_ms": 50.0, "refusal_p99_ms": 200.0, "goodput_share": 0.9, "b_waits_service_times": 2.0}
 
 
 @dataclass
 class Load:
-    """What came back; appended to by many threads."""
+    """What came back; appended to by many threads. Connections are kept and used again, as HTTP libraries do."""
 
     replies: list[Reply] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    _kept: list[tuple[float, http.client.HTTPConnection]] = field(default_factory=list)
 
     def ask(self, service: Served, headers: dict[str, str], tokens: int = ANSWER_TOKENS) -> Reply | None:
         """Send one question."""
+        connection = self._connection(service)
+        started = time.perf_counter()
         try:
-            reply = service.ask("POST", CHAT, question(tokens), headers, timeout_s=600)
-        except OSError as error:
+            connection.request("POST", CHAT, encoded(tokens), headers | {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
             self.broken.append(type(error).__name__)
             return None
+        reply = Reply(answer.status, dict(answer.headers), content, time.perf_counter() - started)
+        self._kept.append((time.monotonic(), connection))
         self.replies.append(reply)
         return reply
+
+    def _connection(self, service: Served) -> http.client.HTTPConnection:
+        """Take the connection that was used last, unless it has been idle for long; else open one."""
+        try:
+            since, connection = self._kept.pop()
+        except IndexError:
+            return service.connect(600)
+        if time.monotonic() - since < KEPT_S:
+            return connection
+        connection.close()
+        return service.connect(600)
+
+    def close(self) -> None:
+        """Close what is kept."""
+        while self._kept:
+            self._kept.pop()[1].close()
 
     def summary(self, seconds: float) -> dict[str, Any]:
         """Give counts, the times of refusals, and how many were answered in a second."""
@@ -74,6 +100,12 @@ class Load:
             "refusals": quantiles_ms(refused),
             "every_refusal_says_when_to_come_again": has_times,
         }
+
+
+@cache
+def encoded(tokens: int) -> bytes:
+    """Give the body of a question without a picture."""
+    return json.dumps(question(tokens)).encode()
 
 
 def question(tokens: int, *parts: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +199,7 @@ def closed_loop(service: Served, headers: list[dict[str, str]], seconds: float) 
             load.ask(service, header)
 
     together(*[partial(run, header) for header in headers])
+    load.close()
     return load.summary(time.monotonic() - started)
 
 
@@ -183,6 +216,7 @@ def open_loop(service: Served, keys: dict[str, dict[str, str]], per_s: float, se
         offered_s = time.monotonic() - started
         for thread in threads:
             thread.join()
+    load.close()
     # What was admitted is answered after the end of the offer too: the time until then counts.
     return load.summary(time.monotonic() - started) | {
         "offer_s": round(offered_s, 1),
@@ -211,6 +245,7 @@ def measure_flood(service: Served, keys: dict[str, dict[str, str]]) -> dict[str,
     asked = service.ask("POST", CHAT, question(ANSWER_TOKENS), keys["b"])
     for thread in threads:
         thread.join()
+    load.close()
     return load.summary(time.monotonic() - started) | {
         "b_status": asked.status,
         "b_alone_s": round(sorted(alone)[1], 2),
