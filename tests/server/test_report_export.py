@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 
 from kandong.server.report_routes import EXCEL
 from kandong.tasks.analyse import TASKS
+from kandong.tasks.report_tables import sheets_of_post
+from kandong.tasks.table_titles import titled
 from tests.server.test_reports import POSTER, error_of
 
 AT = "/v1/reports/export"
@@ -67,6 +69,27 @@ def test_each_task_and_each_finding_has_its_row(client: FlaskClient) -> None:
     assert len(findings) == sum(len(result[kind]) for kind in kinds)
     assert ["海报", "hits", "AD9-3"] in [row[:3] for row in findings]
     assert len(sheets["lines"]) - 1 == len(reports["read"]["result"]["images"][0]["lines"])
+
+
+def test_in_chinese_everything_but_the_words_of_the_post_is_chinese(client: FlaskClient) -> None:
+    reports = judged(client, "全网最低价，送精美好礼", POSTER)
+    english = sheets_in(client.post(AT, json={"reports": reports, "name": "海报"}).data)
+    chinese = sheets_in(client.post(AT, json={"reports": reports, "name": "海报", "language": "zh"}).data)
+    assert len(chinese) == len(english)
+    for title, (head, *_) in chinese.items():
+        assert not [name for name in (title, *head) if name.isascii()]
+        assert len(set(head)) == len(head)
+    assert chinese["审核"][1][2] == "拦截"
+    assert {row[1] for row in chinese["审核发现"][1:]} >= {"违规"}
+    plain = sheets_of_post("海报", reports)
+    for (title, columns, rows), (_, _, named) in zip(plain, titled(plain, "zh"), strict=True):
+        own = [i for i, column in enumerate(columns) if column in ("quote", "text", "term", "remedy", "rule")]
+        assert [[row[i] for i in own] for row in rows] == [[row[i] for i in own] for row in named], title
+
+
+def test_columns_of_a_schema_of_ones_own_stay_as_they_are() -> None:
+    sheets = titled([("extract", ("post", "店名", "colour", "is_new"), [["a", "b", "verified", True]])], "zh")
+    assert sheets == [("提取", ("帖子", "店名", "colour", "is_new"), [["a", "b", "verified", "是"]])]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "https://evil.example/"])

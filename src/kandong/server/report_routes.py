@@ -25,6 +25,7 @@ from kandong.server.services import caller, services
 from kandong.tasks.analyse import TASKS
 from kandong.tasks.post import Post, parse_post
 from kandong.tasks.report_tables import sheets_of_post
+from kandong.tasks.table_titles import titled
 from kandong.tasks.tables import excel_of
 from kandong.types import Picture
 
@@ -61,16 +62,20 @@ class Reports(msgspec.Struct, frozen=True):
 
 
 class ReportExport(msgspec.Struct, frozen=True):
-    """Reports of one post as ``POST /v1/reports`` gave them, and what the post is called in the table."""
+    """Reports of one post as ``POST /v1/reports`` gave them, and what the post is called in the table.
+
+    ``language`` is that of sheets, columns and fixed values; what a post says stays as it is.
+    """
 
     reports: dict[str, dict[str, Any]]
     name: Annotated[str, msgspec.Meta(max_length=200)] = "post"
     format: Literal["xlsx"] = "xlsx"
+    language: Literal["en", "zh"] = "en"
 
 
 def export_reports(body: ReportExport) -> Response:
     """Give reports as an Excel file: a sheet for each task, and sheets of what it found. Nothing is judged anew."""
-    response = Response(excel_of(sheets_of_post(body.name, body.reports)), mimetype=EXCEL)
+    response = Response(excel_of(titled(sheets_of_post(body.name, body.reports), body.language)), mimetype=EXCEL)
     name = time.strftime("kandong-report-%Y-%m-%d.xlsx", time.gmtime())
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"

@@ -1347,6 +1347,8 @@ export interface components {
         /**
          * ReportExport
          * @description Reports of one post as ``POST /v1/reports`` gave them, and what the post is called in the table.
+         *
+         *         ``language`` is that of sheets, columns and fixed values; what a post says stays as it is.
          */
         ReportExport: {
             reports: {
@@ -1359,6 +1361,11 @@ export interface components {
              * @enum {unknown}
              */
             format: "xlsx";
+            /**
+             * @default en
+             * @enum {unknown}
+             */
+            language: "en" | "zh";
         };
         /**
          * ModerationBody

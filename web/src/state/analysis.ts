@@ -22,6 +22,7 @@ import {
 } from "./composer";
 import { notifyError } from "./failures";
 import { clearPost, fingerprint, isPostEmpty, requestOf } from "./post";
+import { preferences } from "./preferences";
 import { go } from "./route";
 import { saveFile } from "./saving";
 import { askForKey } from "./session";
@@ -224,7 +225,7 @@ export async function saveExcel(shown: Shown): Promise<void> {
     const response = await send("/v1/reports/export", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ reports, name: titleOf(shown) }),
+      body: JSON.stringify({ reports, name: titleOf(shown), language: preferences.get().language }),
     });
     saveFile(await response.blob(), `${nameOf(shown)}.xlsx`);
   } catch (error) {
