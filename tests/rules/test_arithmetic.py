@@ -28,6 +28,7 @@ def statement(amounts: dict[str, str], *, repeats: bool = False) -> PriceStateme
         {"list": "100", "discount": "0.5", "final": "50"},
         {"list": "99", "discount": "0.85", "final": "84"},  # 84.15, shown without cents
         {"list": "99", "discount": "0.88", "final": "87"},  # 87.12
+        {"list": "99", "discount": "0.85", "final": "84.2"},  # 84.15, shown in tenths
         {"list": "129", "coupon": "30", "final": "99"},
         {"list": "399", "final": "199", "saving": "200"},
         {"bought": "320", "threshold": "300", "reduction": "50", "final": "270"},
@@ -56,6 +57,8 @@ def test_what_adds_up_is_no_finding(amounts: dict[str, str]) -> None:
         ({"bought": "299", "threshold": "300", "reduction": "50", "final": "249"}, "full_reduction", "299"),
         ({"unit": "59", "quantity": "3", "total": "199"}, "bundle", "177"),
         ({"unit": "59", "quantity": "3", "total": "159", "saving": "50"}, "bundle_saving", "18"),
+        ({"unit": "100", "quantity": "2", "total": "160", "nth": "2", "nth_rate": "0.5"}, "bundle_discount", "150"),
+        ({"unit": "50", "quantity": "2", "total": "80", "pieces": "2", "pieces_rate": "0.7"}, "bundle_discount", "70"),
     ],
 )
 def test_what_does_not_add_up_says_what_it_should_be(amounts: dict[str, str], kind: str, computed: str) -> None:

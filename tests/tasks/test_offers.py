@@ -32,6 +32,21 @@ def amounts(*texts: str) -> list[dict[Amount, Decimal]]:
             {A.BOUGHT: "320", A.FINAL: "290", A.THRESHOLD: "300", A.REDUCTION: "50"},
         ),
         ("单价59元，三件合计177元", {A.UNIT: "59", A.QUANTITY: "3", A.TOTAL: "177"}),
+        ("原价199元，5折后只要89元", {A.LIST: "199", A.DISCOUNT: "0.5", A.FINAL: "89"}),
+        ("原价199元，八八折后仅需175元", {A.LIST: "199", A.DISCOUNT: "0.88", A.FINAL: "175"}),
+        ("原价399元，打五折，现在只要¥199", {A.LIST: "399", A.DISCOUNT: "0.5", A.FINAL: "199"}),
+        (
+            "原价320元，满300减50，到手价260元",
+            {A.BOUGHT: "320", A.FINAL: "260", A.THRESHOLD: "300", A.REDUCTION: "50"},
+        ),
+        (
+            "原价100元，第二件半价，两件共160元",
+            {A.UNIT: "100", A.QUANTITY: "2", A.TOTAL: "160", A.NTH: "2", A.NTH_RATE: "0.5"},
+        ),
+        (
+            "单价50元，两件7折，两件共80元",
+            {A.UNIT: "50", A.QUANTITY: "2", A.TOTAL: "80", A.PIECES: "2", A.PIECES_RATE: "0.7"},
+        ),
     ],
 )
 def test_amounts_that_belong_together(text: str, expected: dict[Amount, str]) -> None:
@@ -51,6 +66,13 @@ def test_amounts_that_belong_together(text: str, expected: dict[Amount, str]) ->
         "今天花了300元，买了3件衣服",
         "原价399，满300减50，到手价349",
         "八五折，原价100，现价85",
+        "原价199元，最低5折，只要89元",
+        "原价199元，5折起，只要89元起",
+        "原价199元，折后价5折起",
+        "原价100元，第二件半价，三件共240元",
+        "原价199，现价149，第二件半价，两件共200元",
+        "原价100元，两件7折，第二件半价，两件共150元",
+        "现在有5折活动，原价100元",
     ],
 )
 def test_what_does_not_clearly_belong_together_is_not_checked(text: str) -> None:

@@ -40,7 +40,8 @@ _SOURCES: Final = (
     ("ignore_instructions", rf"{_DROP_ZH}{_INSIDE}{{0,6}}?{_ABOVE_ZH}{_INSIDE}{{0,8}}?{_ORDERS_ZH}"),
     (
         "ignore_instructions",
-        rf"{_DROP_ZH}(?:了|掉)?(?:你|您)的?{_INSIDE}{{0,4}}?(?:设定|人设|程序|限制|约束|规则|指令|提示词)",
+        # An order stands at the begin of a clause: 他总是无视你的规则 is a complaint.
+        rf"(?:^|[，。,.！!：:；;、\s]|请你?|立即|马上|现在|先){_DROP_ZH}(?:了|掉)?(?:你|您)的?{_INSIDE}{{0,4}}?(?:设定|人设|程序|限制|约束|规则|指令|提示词)",
     ),
     ("ignore_instructions", rf"\b{_DROP_EN} {{0,2}}{_ABOVE_EN}\b.{{0,24}}?\b{_ORDERS_EN}\b"),
     ("ignore_instructions", rf"\b{_DROP_EN} (?:all |of |the ){{0,3}}above\b"),

@@ -14,6 +14,7 @@ from kandong.rules.report import ArithmeticFinding, Evidence
 from kandong.rules.rule import Rule
 
 _TOLERANCE = Decimal("0.01")
+_TENTH = Decimal("0.1")
 
 
 class Amount(StrEnum):
@@ -30,6 +31,10 @@ class Amount(StrEnum):
     UNIT = "unit"  # 单价
     QUANTITY = "quantity"  # 三件
     TOTAL = "total"  # 三件共
+    NTH = "nth"  # 2 of 第二件半价
+    NTH_RATE = "nth_rate"  # 第二件半价 is 0.5
+    PIECES = "pieces"  # 2 of 两件7折
+    PIECES_RATE = "pieces_rate"  # 两件7折 is 0.7
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class PriceStatement:
 def check_arithmetic(statements: Sequence[PriceStatement], rule: Rule | None) -> tuple[ArithmeticFinding, ...]:
     """Recompute each statement; gives the ones that do not add up, at most one a statement.
 
-    A difference of up to one cent, or of the rounding to whole yuan that shops do, is none. ``rule`` names the law.
+    A difference of up to one cent, or of the rounding to whole yuan or tenths that shops do, is none. ``rule`` names
+    the law.
     """
     findings = []
     for statement in statements:
@@ -77,7 +83,10 @@ def _computations(statement: PriceStatement) -> list[tuple[str, Decimal, Decimal
             results.append(("full_reduction", final, bought - off, f"{bought} - {off}"))
     if (unit := a.get(Amount.UNIT)) is not None and (quantity := a.get(Amount.QUANTITY)) is not None:
         saving, total = a.get(Amount.SAVING), a.get(Amount.TOTAL)
-        if total is not None and saving is not None:
+        rate = _bundle_rate(a, quantity)
+        if total is not None and rate is not None:
+            results.append(("bundle_discount", total, unit * rate, f"{unit} × {rate}"))
+        elif total is not None and saving is not None:
             product = unit * quantity
             results.append(("bundle_saving", saving, product - total, f"{unit} × {quantity} - {total}"))
         elif total is not None and total > unit * quantity:
@@ -86,12 +95,25 @@ def _computations(statement: PriceStatement) -> list[tuple[str, Decimal, Decimal
     return results
 
 
+def _bundle_rate(amounts: dict[Amount, Decimal], quantity: Decimal) -> Decimal | None:
+    """Give how many single prices a bundle costs where 第二件半价 or 两件7折 speaks of just so many pieces."""
+    nth, nth_rate = amounts.get(Amount.NTH), amounts.get(Amount.NTH_RATE)
+    if nth_rate is not None and nth == quantity:
+        return quantity - 1 + nth_rate
+    pieces, rate = amounts.get(Amount.PIECES), amounts.get(Amount.PIECES_RATE)
+    return quantity * rate if rate is not None and pieces == quantity else None
+
+
 def _differs(claimed: Decimal, computed: Decimal) -> bool:
     if abs(claimed - computed) <= _TOLERANCE:
         return False
-    is_whole = claimed == claimed.to_integral_value()
-    rounded = {computed.to_integral_value(mode) for mode in (ROUND_DOWN, ROUND_HALF_UP)}
-    return not (is_whole and claimed in rounded)
+    rounded = {
+        computed.quantize(unit, mode)
+        for unit in (Decimal(1), _TENTH)
+        if claimed == claimed.quantize(unit)
+        for mode in (ROUND_DOWN, ROUND_HALF_UP)
+    }
+    return claimed not in rounded
 
 
 def _finding(

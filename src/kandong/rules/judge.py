@@ -2,7 +2,7 @@
 
 Owns: what follows from what is found. Must not know: pictures, models, files. More text never makes a verdict milder:
 an exemption holds only for words of its own sentence, a notice shown in a picture only for what pictures say, and text
-that speaks to a model neither exempts nor shows anything.
+that speaks to a model, or stands in one block with such text, neither exempts nor shows anything.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kandong.rules.arithmetic import PriceStatement, check_arithmetic
+from kandong.rules.blocks import beside_instructions
 from kandong.rules.instructions import is_instruction
 from kandong.rules.line_breaks import JoinedLines, joined_lines, place_of
 from kandong.rules.matcher import Found, SearchedText
@@ -46,12 +47,19 @@ class _Line:
     line: TextLine
     searched: SearchedText
     is_instruction: bool
+    may_excuse: bool
     joined: JoinedLines | None = None
 
     def find(self, rule: Rule, *, in_ads: bool) -> list[Found]:
         """Find a rule's words; in joined lines only words that a line's end breaks, as the others are known."""
-        found = self.searched.find(rule, in_ads=in_ads, source=self.line.source)
+        source = self.line.source
+        found = self.searched.find(rule, in_ads=in_ads, source=source, is_trusted=self.has_context)
         return found if self.joined is None else [one for one in found if self._is_broken_word(rule, one)]
+
+    @property
+    def has_context(self) -> bool:
+        """Whether words around a find may make it innocent: not in a picture's line that speaks to a model."""
+        return not self.is_instruction or self.line.source != "image_text"
 
     def _is_broken_word(self, rule: Rule, found: Found) -> bool:
         """Tell a word broken by a line's end from the end of one clause and the begin of another.
@@ -62,7 +70,7 @@ class _Line:
             return False
         is_short = sum("\u3400" <= character <= "\u9fff" for character in found.quote) <= _MAX_BROKEN_HAN
         is_one_clause = not any(character in "，,、!！?？" for character in found.quote)
-        is_innocent = rule.negatives is not None and self.searched.meets(rule.negatives, found)
+        is_innocent = self.has_context and rule.negatives is not None and self.searched.meets(rule.negatives, found)
         return is_short and is_one_clause and not is_innocent
 
     def is_seen(self, found: Found, seen: dict[int, list[tuple[int, int]]]) -> bool:
@@ -94,11 +102,7 @@ def judge(
     ``statements`` are the prices and promotions that the caller has read in the lines; their arithmetic is checked.
     ``speaks_to_model`` finds instructions in addition to the lines already marked.
     """
-    searched = [
-        _Line(line, SearchedText(line.text), line.is_suspected_instruction or speaks_to_model(line.text))
-        for line in lines
-        if line.text.strip()
-    ]
+    searched = _searched([line for line in lines if line.text.strip()], speaks_to_model)
     is_ad = _advertises(searched, rules)
     joined = _joined(searched)
     findings = _Findings()
@@ -130,14 +134,25 @@ def judge(
     )
 
 
+def _searched(lines: Sequence[TextLine], speaks_to_model: Callable[[str], bool]) -> list[_Line]:
+    speaks = [line.is_suspected_instruction or speaks_to_model(line.text) for line in lines]
+    is_beside = beside_instructions(lines, speaks)
+    return [
+        _Line(line, SearchedText(line.text), one, not beside)
+        for line, one, beside in zip(lines, speaks, is_beside, strict=True)
+    ]
+
+
 def _joined(lines: Sequence[_Line]) -> list[_Line]:
     """Put lines together that go on in the next one; they speak to a model if any of them does."""
     suspected = {id(one.line) for one in lines if one.is_instruction}
+    excusing = {id(one.line) for one in lines if one.may_excuse}
     return [
         _Line(
             TextLine(joined.text, joined.lines[0].source, joined.lines[0].image_index),
             SearchedText(joined.text),
             any(id(line) in suspected for line in joined.lines),
+            all(id(line) in excusing for line in joined.lines),
             joined,
         )
         for joined in joined_lines([one.line for one in lines])
@@ -159,7 +174,7 @@ def _apply(rule: Rule, lines: Sequence[_Line], is_ad: bool, findings: _Findings)
                 continue
             if found.match.needs is not None and not any(other.searched.has(found.match.needs) for other in lines):
                 continue
-            if not one.is_instruction and _exempt(rule, one, found, findings):
+            if one.may_excuse and _exempt(rule, one, found, findings):
                 continue
             evidence = one.evidence_of(found.start, found.end)
             if found.match.outcome is Outcome.HIT:
@@ -195,7 +210,8 @@ def _check_notice(rule: Rule, triggers: list[tuple[_Line, Found]], lines: Sequen
             continue
         one, found = first
         evidence = one.evidence_of(found.start, found.end)
-        showing = [o for o in lines if not o.is_instruction and (o.line.source in _OWN_WORDS or not is_own)]
+        seen = _OWN_WORDS if is_own else (*_OWN_WORDS, "image_text")  # nobody sees what a code holds
+        showing = [o for o in lines if o.may_excuse and o.line.source in seen]
         missing = tuple(r.name for r in rule.notice.requirements if not _is_shown(r, showing))
         if missing:
             findings.missing.append(

@@ -53,8 +53,11 @@ class SearchedText:
         self._anywhere: dict[str, bool] = {}
         self._spans: dict[tuple[int, str], list[tuple[int, int]]] = {}
 
-    def find(self, rule: Rule, *, in_ads: bool, source: str = "post_text") -> list[Found]:
-        """Find the places where a rule's words stand, innocent look-alikes left out, in the order of the text."""
+    def find(self, rule: Rule, *, in_ads: bool, source: str = "post_text", is_trusted: bool = True) -> list[Found]:
+        """Find the places where a rule's words stand, innocent look-alikes left out, in the order of the text.
+
+        Of text that is not trusted look-alikes are found too, as its own words may have been chosen to make them so.
+        """
         found: list[Found] = []
         for match in rule.matches:
             if (match.in_ads and not in_ads) or (match.sources and source not in match.sources):
@@ -63,7 +66,7 @@ class SearchedText:
             for one in self._find_match(match):
                 if kept == MAX_FINDS:
                     break
-                if self._is_innocent(rule, one) or _is_covered(one, found):
+                if (is_trusted and self._is_innocent(rule, one)) or _is_covered(one, found):
                     continue
                 found.append(one)
                 kept += 1

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from kandong.rules.arithmetic import PriceStatement
+from kandong.rules.blocks import beside_instructions
 from kandong.rules.judge import evidence_of, judge
 from kandong.rules.report import Evidence, Hit, ModerationReport, NeedsProof, TextLine
 from kandong.rules.rule import Suggestion
@@ -119,9 +121,19 @@ def _steering(report: ModerationReport, lines: Sequence[TextLine]) -> Evidence |
 
 
 def _judged(case: Case, lines: Sequence[TextLine]) -> ModerationReport:
-    has_pictures = bool(case.post.pictures)
-    statements = find_statements(lines)
+    has_pictures, statements = bool(case.post.pictures), _statements(lines)
     return judge(lines, case.rules, statements=statements, has_pictures=has_pictures, speaks_to_model=speaks_to_model)
+
+
+def _statements(lines: Sequence[TextLine]) -> list[PriceStatement]:
+    """Find price statements in all lines, and without those that may have been put there to make prices ambiguous."""
+    speaks = [line.is_suspected_instruction or speaks_to_model(line.text) for line in lines]
+    is_beside = beside_instructions(lines, speaks)
+    found: list[PriceStatement] = []
+    for left_out in ([False] * len(lines), speaks, is_beside):
+        kept = [line for line, is_out in zip(lines, left_out, strict=True) if not is_out]
+        found += [one for one in find_statements(kept) if one not in found]
+    return found
 
 
 def _lines_read_otherwise(case: Case, lines: Sequence[TextLine]) -> list[TextLine]:

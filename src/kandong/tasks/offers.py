@@ -23,7 +23,13 @@ from kandong.rules.report import Evidence, TextLine
 
 _DIGITS: Final = {character: value for value, character in enumerate("零一二三四五六七八九十")} | {"两": 2, "半": 5}
 _TEN: Final = Decimal(10)
-_SUM: Final = r"\s{0,2}[:为是]?\s{0,2}[¥$]?\s{0,2}(\d{1,7}(?:\.\d{1,2})?)"
+# 折后只要89: what stands between a label and its sum; 低至 and 最低 are left out, as they fix no price.
+_ONLY: Final = r"(?:只需要?|仅需要?|只要|仅要|只卖|仅售|只|仅|就|才|价格?|[:为是])?"
+_SUM: Final = (
+    rf"\s{{0,2}}[:为是]?\s{{0,2}}{_ONLY}\s{{0,2}}[¥$]?\s{{0,2}}(\d{{1,7}}(?:\.\d{{1,2}})?)(?![\d折%起]|\.\d|元起)"
+)
+_HAN_DIGIT: Final = "一二三四五六七八九"
+_RATE: Final = rf"([{_HAN_DIGIT}]{{1,2}}|半|\d(?:\.\d)?|\d\d)"
 _COUNT: Final = r"([一二两三四五六七八九十]|\d{1,3})"
 
 
@@ -41,27 +47,32 @@ class _Label(StrEnum):
     BOUGHT = "bought"
     UNIT = "unit"
     BUNDLE = "bundle"
+    NTH = "nth"
+    PIECES = "pieces"
 
 
 _PATTERNS: Final = tuple(
     (label, re.compile(source))
     for label, source in (
         (_Label.ORIGINAL, rf"(?:原价|标价|定价|吊牌价|专柜价|市场价|划线价|日常价){_SUM}"),
-        (_Label.CURRENT, rf"(?:现价|折后价?|活动价|特价|秒杀价|今日价|优惠价){_SUM}"),
+        (_Label.CURRENT, rf"(?:现价|现在(?=只|仅|就|[¥$])|折后价?|活动价|特价|秒杀价|今日价|优惠价){_SUM}"),
         (_Label.BEFORE_COUPON, rf"券前价?{_SUM}"),
         (_Label.AFTER_COUPON, rf"(?:领?券后价?|用券后){_SUM}"),
         (_Label.PAID, rf"(?:到手价?|只需付|实付|仅需付|应付|最终价){_SUM}"),
+        (_Label.PAID, rf"(?<=[,.!;\s折])(?:只要|只需|仅需|只卖|仅售){_SUM}(?=元)"),
         (_Label.SAVING, rf"(?:立省|立减|节省|直降|省下|差价){_SUM}"),
         (_Label.COUPON, r"(?<!满)(?<!\d)(\d{1,5}(?:\.\d{1,2})?)元?(?:优惠|代金|抵用|现金|立减)?券(?![前后])"),
         (
             _Label.DISCOUNT,
-            r"(?<!低至)(?<![件\d.一二三四五六七八九])([一二三四五六七八九半]|\d(?:\.\d)?|\d\d)折(?![扣起])",
+            rf"(?<!低至)(?<!最低)(?<![件盒瓶袋包支\d.{_HAN_DIGIT}])(?<![件盒瓶袋包支][打享]){_RATE}折(?![扣起])",
         ),
+        (_Label.NTH, rf"第{_COUNT}(?:件|盒|瓶|袋|包|支|杯)(?:打|享|只要)?(?:{_RATE}折(?![扣起])|(半)价)"),
+        (_Label.PIECES, rf"(?<!第){_COUNT}(?:件|盒|瓶|袋|包|支|杯)(?:打|享)?{_RATE}折(?![扣起])"),
         (_Label.EVERY_FULL, r"每满(\d{1,6})元?减(\d{1,6})"),
         (_Label.FULL, r"(?<!每)满(\d{1,6})元?减(\d{1,6})"),
         (_Label.BOUGHT, r"(?:买|购买|消费|凑到|合计)(\d{1,6}(?:\.\d{1,2})?)元"),
-        (_Label.UNIT, rf"(?:单价|每件|每盒|每瓶|一件){_SUM}"),
-        (_Label.BUNDLE, rf"{_COUNT}(?:件|盒|瓶|袋|包|支)(?:合计|共|只要|仅需|一共|总价)?{_SUM}元"),
+        (_Label.UNIT, rf"(?:单价|每件|每盒|每瓶|每杯|一件){_SUM}"),
+        (_Label.BUNDLE, rf"{_COUNT}(?:件|盒|瓶|袋|包|支|杯)(?:合计|一共|共|总价|到手价?)?{_SUM}元"),
     )
 )
 
@@ -97,16 +108,18 @@ def _amounts(number: int, line: TextLine) -> Iterator[_Found]:
     for label, pattern in _PATTERNS:
         for match in pattern.finditer(view.text):
             values = tuple(_value(group) for group in match.groups() if group is not None)
-            if label is _Label.DISCOUNT:
-                is_two_digits = values[0] >= _TEN  # 85折
-                values = (values[0] / (_TEN * _TEN if is_two_digits else _TEN),)
+            if label in (_Label.DISCOUNT, _Label.NTH, _Label.PIECES):
+                is_two_digits = values[-1] >= _TEN  # 85折
+                values = (*values[:-1], values[-1] / (_TEN * _TEN if is_two_digits else _TEN))
             start, end = view.original_span(match.start(), match.end())
             place = (number, match.start(match.lastindex or 0), match.end(match.lastindex or 0))
             yield _Found(label, values, evidence_of(line, start, end), place)
 
 
 def _value(text: str) -> Decimal:
-    return Decimal(_DIGITS[text]) if text in _DIGITS else Decimal(text)
+    if all(character in _DIGITS for character in text):
+        return Decimal("".join(str(_DIGITS[character]) for character in text))
+    return Decimal(text)
 
 
 def _statements(one: dict[_Label, _Found]) -> Iterator[PriceStatement]:
@@ -133,9 +146,36 @@ def _statements(one: dict[_Label, _Found]) -> Iterator[PriceStatement]:
         amounts = {Amount.BOUGHT: bought.numbers[0], Amount.FINAL: paid.numbers[0]}
         amounts |= {Amount.THRESHOLD: threshold, Amount.REDUCTION: reduction}
         yield PriceStatement(amounts, paid.evidence, repeats=full.label is _Label.EVERY_FULL)
-    unit, bundle = one.get(_Label.UNIT), one.get(_Label.BUNDLE)
-    if unit and bundle and discount is None and full is None:
-        quantity, total = bundle.numbers
-        amounts = {Amount.UNIT: unit.numbers[0], Amount.QUANTITY: quantity, Amount.TOTAL: total}
-        amounts |= {Amount.SAVING: saving.numbers[0]} if saving is not None and original is None else {}
-        yield PriceStatement(amounts, bundle.evidence)
+    elif full and original and paid and _is_alone(one) and original.numbers[0] >= full.numbers[0]:
+        threshold, reduction = full.numbers
+        amounts = {Amount.BOUGHT: original.numbers[0], Amount.FINAL: paid.numbers[0]}
+        amounts |= {Amount.THRESHOLD: threshold, Amount.REDUCTION: reduction}
+        yield PriceStatement(amounts, paid.evidence, repeats=full.label is _Label.EVERY_FULL)
+    yield from _bundles(one)
+
+
+def _is_alone(one: dict[_Label, _Found]) -> bool:
+    """Whether 满减 is all that stands between an original price and what is paid."""
+    others = {_Label.CURRENT, _Label.BEFORE_COUPON, _Label.AFTER_COUPON, _Label.SAVING, _Label.COUPON, _Label.DISCOUNT}
+    return one.keys().isdisjoint(others | {_Label.BUNDLE, _Label.NTH, _Label.PIECES})
+
+
+def _bundles(one: dict[_Label, _Found]) -> Iterator[PriceStatement]:
+    """Put a single price and the price of several together; 第二件半价 and 两件7折 go before what is saved."""
+    nth, pieces, saving = one.get(_Label.NTH), one.get(_Label.PIECES), one.get(_Label.SAVING)
+    unit, bundle, original = one.get(_Label.UNIT), one.get(_Label.BUNDLE), one.get(_Label.ORIGINAL)
+    if (nth or pieces) and unit is None:
+        prices = [price for price in (original, one.get(_Label.CURRENT)) if price is not None]
+        unit = prices[0] if len(prices) == 1 else None  # of two prices either may be meant
+    is_apart = one.keys().isdisjoint({_Label.DISCOUNT, _Label.FULL, _Label.EVERY_FULL})
+    if unit is None or bundle is None or not is_apart or (nth and pieces):
+        return
+    quantity, total = bundle.numbers
+    amounts = {Amount.UNIT: unit.numbers[0], Amount.QUANTITY: quantity, Amount.TOTAL: total}
+    if nth is not None:
+        amounts |= {Amount.NTH: nth.numbers[0], Amount.NTH_RATE: nth.numbers[1]}
+    elif pieces is not None:
+        amounts |= {Amount.PIECES: pieces.numbers[0], Amount.PIECES_RATE: pieces.numbers[1]}
+    elif saving is not None and original is None:
+        amounts |= {Amount.SAVING: saving.numbers[0]}
+    yield PriceStatement(amounts, bundle.evidence)
