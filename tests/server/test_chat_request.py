@@ -13,7 +13,6 @@ from kandong.server.bodies import decode_body
 from kandong.server.chat_body import IGNORED, ONLY_DEFAULTS, ChatBody
 from kandong.server.chat_request import (
     DEFAULT_MAX_TOKENS,
-    DEFAULT_TEMPERATURE,
     HIGH_DETAIL_TOKENS,
     LOW_DETAIL_TOKENS,
     ChatLimits,
@@ -21,6 +20,7 @@ from kandong.server.chat_request import (
     plan_chat,
 )
 from kandong.server.picture_sources import data_uri_bytes
+from kandong.server.sampling_defaults import DEFAULT_TEMPERATURE, DEFAULT_TOP_K, DEFAULT_TOP_P
 from kandong.vlm.prompt import PicturePart, TextPart
 from kandong.vlm.request import AnswerForm
 from kandong.vlm.sampling import SamplingParameters
@@ -53,7 +53,8 @@ def test_every_field_of_openai_is_in_the_table() -> None:
 
 def test_defaults_are_those_of_a_chat() -> None:
     sampling = plan().sampling
-    assert sampling == SamplingParameters(max_tokens=DEFAULT_MAX_TOKENS, temperature=DEFAULT_TEMPERATURE)
+    assert sampling == SamplingParameters(DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, DEFAULT_TOP_P, DEFAULT_TOP_K)
+    assert plan(top_p=1, top_k=0).sampling == SamplingParameters(DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE)
     nulls = dict.fromkeys(set(ChatBody.__struct_fields__) - {"messages"})
     assert plan(**nulls) == plan()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kandong.server.conversation_shapes import ConversationSettings, Outcome, SeenPicture, Usage
+from kandong.server.sampling_defaults import DEFAULT_TEMPERATURE, DEFAULT_TOP_K, DEFAULT_TOP_P
 from kandong.store.files import StoredFile
 from kandong.store.messages import StoredMessage
 from kandong.types import Picture
@@ -23,7 +24,6 @@ from kandong.vlm.request import Answer, Deadlines, HistoryLimits, Request
 from kandong.vlm.sampling import SamplingParameters
 
 DEFAULT_MAX_TOKENS = 1_024
-DEFAULT_TEMPERATURE = 0.7
 DEFAULT_MIN_ROUNDS = 2
 LoadPicture = Callable[[StoredFile], Picture]
 
@@ -57,6 +57,8 @@ def prepare_plain(asked: Asked, load: LoadPicture) -> Prepared:
     sampling = SamplingParameters(
         max_tokens=min(settings.max_tokens or DEFAULT_MAX_TOKENS, asked.max_tokens),
         temperature=DEFAULT_TEMPERATURE if settings.temperature is None else settings.temperature,
+        top_p=DEFAULT_TOP_P,
+        top_k=DEFAULT_TOP_K,
     )
     min_rounds = DEFAULT_MIN_ROUNDS if settings.min_rounds is None else settings.min_rounds
     return Prepared(

@@ -20,6 +20,7 @@ from kandong.server.chat_body import (
     check_unsupported,
 )
 from kandong.server.picture_sources import PictureSource
+from kandong.server.sampling_defaults import DEFAULT_TEMPERATURE, DEFAULT_TOP_K, DEFAULT_TOP_P
 from kandong.types import Picture
 from kandong.vlm.grammar_source import schema_text
 from kandong.vlm.pixels import PixelBudget
@@ -27,7 +28,6 @@ from kandong.vlm.prompt import Message, PicturePart, Role, TextPart
 from kandong.vlm.request import AnswerForm, Deadlines, Request
 from kandong.vlm.sampling import SamplingParameters
 
-DEFAULT_TEMPERATURE = 0.7
 DEFAULT_MAX_TOKENS = 1_024
 LOW_DETAIL_TOKENS = 256
 HIGH_DETAIL_TOKENS = 2_048
@@ -211,8 +211,8 @@ def sampling_of(body: ChatBody) -> SamplingParameters:
         "max_tokens": _max_tokens(body),
         # top_p 0 leaves only the likeliest token, which is what greedy means.
         "temperature": 0.0 if body.top_p == 0 and 0 <= temperature <= 2 else temperature,
-        "top_p": None if body.top_p == 0 else body.top_p,
-        "top_k": body.top_k or None,
+        "top_p": DEFAULT_TOP_P if body.top_p is None else body.top_p or None,
+        "top_k": DEFAULT_TOP_K if body.top_k is None else body.top_k or None,
         "presence_penalty": body.presence_penalty,
         "frequency_penalty": body.frequency_penalty,
         "repetition_penalty": body.repetition_penalty,

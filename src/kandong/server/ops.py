@@ -23,6 +23,7 @@ from kandong.server.metrics import CONTENT_TYPE, metrics_page
 from kandong.server.readiness import disk_free_bytes, why_not_ready
 from kandong.server.routes import Routes
 from kandong.server.samples import Sample, samples_for
+from kandong.server.sampling_defaults import DEFAULT_TEMPERATURE
 from kandong.server.services import Services, query, services
 from kandong.vlm.pixels import DEFAULT_MAX_IMAGE_TOKENS
 
@@ -62,7 +63,7 @@ class SessionDefaults(msgspec.Struct, frozen=True):
     """What holds where a conversation sets nothing."""
 
     max_tokens: int = 1024
-    temperature: float = 0.7
+    temperature: float = DEFAULT_TEMPERATURE
     max_image_tokens: int | None = DEFAULT_MAX_IMAGE_TOKENS
     min_rounds: int = 2
 
