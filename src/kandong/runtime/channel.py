@@ -29,6 +29,7 @@ from zmq.utils import z85
 
 from kandong.errors import EngineUnavailableError, InputError
 from kandong.runtime.messages import MAX_PIXELS_BYTES
+from kandong.typed_values import from_json
 
 Transport = Literal["ipc", "tcp"]
 EngineState = Literal["starting", "ready", "restarting", "unavailable", "failed", "stopped"]
@@ -170,7 +171,7 @@ def read_failure(folder: Path, generation: int) -> dict[str, Any] | None:
 
 def _read(path: Path, kind: Any) -> Any:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return from_json(path.read_bytes(), kind)
     except (OSError, msgspec.MsgspecError):
         return None
 

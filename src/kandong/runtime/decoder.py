@@ -27,6 +27,7 @@ from kandong.errors import (
 )
 from kandong.reading.picture_files.signatures import declared_size_px, detect_format
 from kandong.runtime.piped_child import PipedChild
+from kandong.typed_values import from_json
 from kandong.types import Picture
 
 MAX_FILE_BYTES: Final = 32 * 2**20  # what the child itself takes
@@ -178,7 +179,7 @@ def _result_of(frames: list[bytes]) -> Picture | PictureError:
     """Read what a process answered; one that was taken over may say anything."""
     unusable = PictureDamagedError("the picture cannot be decoded safely", hint=_SAVE_ANEW)
     try:
-        header = msgspec.json.decode(frames[0][:_MAX_HEADER_BYTES], type=_Header)
+        header = from_json(frames[0][:_MAX_HEADER_BYTES], _Header)
     except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
         return unusable
     if header.error is not None:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from kandong.errors import InputError, KandongError
+from kandong.typed_values import from_msgpack
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 MAX_PIXELS_BYTES = 3 * 40_000_000  # one picture at the cap of reading.images
@@ -129,8 +130,6 @@ def _plain_number(value: Any) -> Any:
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_plain_number)
 _sorting_encoder = msgspec.msgpack.Encoder(order="deterministic")
-_to_worker = msgspec.msgpack.Decoder(ToWorker)
-_to_client = msgspec.msgpack.Decoder(ToClient)
 
 
 def encode(message: ToWorker | ToClient) -> bytes:
@@ -150,21 +149,21 @@ def encode(message: ToWorker | ToClient) -> bytes:
 
 def decode_for_worker(data: bytes | memoryview) -> ToWorker:
     """Read what a client sent. Errors: ``InputError`` for anything but a whole, known message within its caps."""
-    message: ToWorker = _decode(_to_worker, data)
+    message: ToWorker = _decode(ToWorker, data)
     return message
 
 
 def decode_for_client(data: bytes | memoryview) -> ToClient:
     """Read what the engine's process sent. Errors: as ``decode_for_worker``."""
-    message: ToClient = _decode(_to_client, data)
+    message: ToClient = _decode(ToClient, data)
     return message
 
 
-def _decode(decoder: Any, data: bytes | memoryview) -> Any:
+def _decode(kind: Any, data: bytes | memoryview) -> Any:
     if len(data) > MAX_MESSAGE_BYTES:
         raise InputError(f"A message has {len(data):,} bytes, allowed are {MAX_MESSAGE_BYTES:,}.")
     try:
-        return decoder.decode(data)
+        return from_msgpack(data, kind)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise InputError("A message to or from the engine's process does not have the agreed form.") from None
 

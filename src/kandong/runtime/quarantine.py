@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from kandong.typed_values import from_json
+
 NUM_SLOTS = 256
 DIGEST_BYTES = 32
 MAX_SUSPECTS = 1024
@@ -79,7 +81,7 @@ class Quarantine:
 
     def _read_suspects(self) -> dict[str, tuple[int, float]]:
         try:
-            listed = msgspec.json.decode(self._suspects_path.read_bytes(), type=dict[str, tuple[int, float]])
+            listed = from_json(self._suspects_path.read_bytes(), dict[str, tuple[int, float]])
         except (OSError, msgspec.MsgspecError):
             return {}
         oldest = time.time() - FORGET_AFTER_S

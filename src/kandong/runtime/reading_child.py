@@ -16,6 +16,7 @@ from kandong.errors import EngineLostError, KandongError, PoisonRequestError
 from kandong.reading.report import ImageReading
 from kandong.runtime.piped_child import PipedChild, serve_calls
 from kandong.runtime.wire import error_from_plain, error_to_plain, reading_from_wire, to_plain
+from kandong.typed_values import from_msgpack
 from kandong.types import Picture
 
 WITHIN_S = 120.0
@@ -65,7 +66,7 @@ class ReadingChild:
 
 def _reading_of(frames: list[bytes]) -> ImageReading:
     try:
-        answered = msgspec.msgpack.decode(frames[0], type=_Answered)
+        answered = from_msgpack(frames[0], _Answered)
     except (IndexError, ValueError):
         raise EngineLostError("The process that reads pictures gave no sensible answer.") from None
     if answered.error is not None:
@@ -76,7 +77,7 @@ def _reading_of(frames: list[bytes]) -> ImageReading:
 def _answer(frames: list[bytes]) -> list[bytes]:
     from kandong.reading.reader import read_picture
 
-    asked = msgspec.msgpack.decode(frames[0], type=_Asked)
+    asked = from_msgpack(frames[0], _Asked)
     rgb = np.frombuffer(frames[1], np.uint8).reshape(asked.height_px, asked.width_px, 3)
     try:
         answered = _Answered(reading=to_plain(read_picture(Picture(rgb, format="rgb"))))

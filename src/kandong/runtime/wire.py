@@ -15,11 +15,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from kandong import errors
 from kandong.errors import InputError, KandongError
 from kandong.reading.report import ImageReading
+from kandong.typed_values import from_plain
 from kandong.types import Picture, PictureRef
 from kandong.vlm.request import Event, Request
 
@@ -148,7 +147,7 @@ def _restore(value: Any, hint: Any) -> Any:
         return {_restore(key, arguments[0]): _restore(item, arguments[1]) for key, item in value.items()}
     if isinstance(origin, type) and issubclass(origin, Sequence | set | frozenset):
         return _restore_items(value, origin, arguments)
-    return msgspec.convert(value, hint)
+    return from_plain(value, hint)
 
 
 def _restore_union(value: Any, members: tuple[Any, ...]) -> Any:

@@ -30,6 +30,7 @@ from kandong.runtime.waker import Waker
 from kandong.runtime.wire import error_to_plain
 from kandong.runtime.worker_front import Front
 from kandong.runtime.worker_loop import EngineLoop, Inbox
+from kandong.typed_values import from_json
 
 EXIT_DRAINED = 0
 EXIT_CRASHED = 70
@@ -66,7 +67,7 @@ def read_config() -> WorkerConfig:
         if not piece:
             os._exit(EXIT_CRASHED)
         line += piece
-    config = msgspec.json.decode(line, type=WorkerConfig)
+    config = from_json(line, WorkerConfig)
     watch_parent(config.parent_id, pipe=0)
     return config
 

@@ -36,6 +36,7 @@ from kandong.server.error_replies import ErrorBody
 from kandong.store.conversations import Conversations, StoredConversation
 from kandong.store.files import Files, StoredFile
 from kandong.store.messages import Messages, ReadyConversation, Status, StoredMessage
+from kandong.typed_values import from_json
 
 VERSION: Final = 1
 MAX_CONVERSATIONS: Final = 10_000
@@ -191,7 +192,7 @@ class Archives:
 def check_version(data: bytes) -> None:
     """Refuse what is of another version before its form is looked at. Errors: ``InputError``."""
     try:
-        found = msgspec.json.decode(data, type=_Version)
+        found = from_json(data, _Version)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return  # what is wrong with it is told when it is decoded whole
     if found.kandong_export != VERSION:

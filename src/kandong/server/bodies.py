@@ -14,6 +14,7 @@ import msgspec
 from werkzeug.datastructures import MultiDict
 
 from kandong.errors import InputError
+from kandong.typed_values import from_json, from_plain
 
 _PATH = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
@@ -28,7 +29,7 @@ def decode_body(data: bytes, kind: Any) -> Any:
     if not data.strip():
         raise InputError("The request has no body.", hint=_HINT)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return from_json(data, kind)
     except msgspec.ValidationError as error:
         raise _told(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -40,7 +41,7 @@ def decode_body(data: bytes, kind: Any) -> Any:
 def convert_value(value: Any, kind: Any, field: str, *, strict: bool = True) -> Any:
     """Turn a plain value into a type; without ``strict`` "3" counts as 3. Errors: ``InputError``."""
     try:
-        return msgspec.convert(value, kind, strict=strict)
+        return from_plain(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise _told(str(error), root=field) from None
 

@@ -15,6 +15,7 @@ from kandong.store.conversations import ListedConversation, StoredConversation
 from kandong.store.files import StoredFile
 from kandong.store.messages import Status, StoredMessage
 from kandong.tasks.post import MAX_TEXT_CHARACTERS
+from kandong.typed_values import from_plain
 
 MAX_TITLE_CHARS = 200
 MAX_SYSTEM_CHARS = 20_000
@@ -131,7 +132,7 @@ def iso(seconds: float) -> str:
 def outcome_of(stored: dict[str, Any]) -> Outcome:
     """Give a stored outcome; one of an unknown form counts as empty, so that the text at least is shown."""
     try:
-        return msgspec.convert(stored, Outcome)
+        return from_plain(stored, Outcome)
     except msgspec.ValidationError:
         return Outcome()
 
@@ -139,7 +140,7 @@ def outcome_of(stored: dict[str, Any]) -> Outcome:
 def settings_of(stored: dict[str, Any]) -> ConversationSettings:
     """Give stored settings; those of an unknown form count as not set."""
     try:
-        return msgspec.convert(stored, ConversationSettings)
+        return from_plain(stored, ConversationSettings)
     except msgspec.ValidationError:
         return ConversationSettings()
 

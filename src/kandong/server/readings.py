@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,7 @@ from kandong.reading.report import ImageReading
 from kandong.runtime.reading_child import WITHIN_S, ReadingChild
 from kandong.runtime.wire import reading_from_wire, to_plain
 from kandong.store.readings import KeptReadings
+from kandong.typed_values import from_msgpack
 from kandong.types import Picture
 
 _KEPT_IN_MEMORY = 128
@@ -114,7 +116,7 @@ class Readings:
         with contextlib.suppress(StorageError, InputError, msgspec.DecodeError):
             data = self._kept.get(digest, self._pipeline)
             if data is not None:
-                return reading_from_wire(msgspec.msgpack.decode(data))
+                return reading_from_wire(from_msgpack(data, Any))
         return None
 
     def _keep_on_disk(self, digest: str, reading: ImageReading) -> None:

@@ -16,6 +16,7 @@ from kandong.server.bodies import convert_value
 from kandong.server.chat_body import ChatBody, check_unsupported
 from kandong.server.chat_request import MAX_TEXT_CHARACTERS, ChatLimits, ChatPlan, budget_of, plan_of
 from kandong.server.picture_sources import PictureSource
+from kandong.typed_values import from_json
 from kandong.vlm.prompt import Message, PicturePart, TextPart
 
 FORM_HINT = "For example: curl -F image=@card.png -F query=价格是多少？ …/v1/chat/completions"
@@ -63,7 +64,7 @@ def plan_form(fields: MultiDict[str, str], files: MultiDict[str, FileStorage], l
 
 def _json(name: str, text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        return from_json(text, Any)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise InputError(f"{name} is not valid JSON.", field=name) from None
 

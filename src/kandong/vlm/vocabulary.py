@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kandong.errors import CheckpointError
+from kandong.typed_values import from_json
 
 
 class _Model(msgspec.Struct):
@@ -34,7 +35,7 @@ class Vocabulary:
     def __init__(self, folder: Path) -> None:
         """Read the file. Errors: ``CheckpointError`` if it is missing or of another kind."""
         try:
-            found = msgspec.json.decode((folder / "tokenizer.json").read_bytes(), type=_File)
+            found = from_json((folder / "tokenizer.json").read_bytes(), _File)
         except (OSError, msgspec.DecodeError):
             raise CheckpointError("tokenizer.json cannot be used.", hint="Download that file again.") from None
         self._spellings = {number: spelling for spelling, number in found.model.vocab.items()}
