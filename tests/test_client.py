@@ -95,6 +95,32 @@ def test_request_under_way_elsewhere_is_asked_for_again(waits: list[float]) -> N
     assert len(waits) == 1
 
 
+@pytest.mark.parametrize("broken", [httpx.ReadError("no"), httpx.RemoteProtocolError("no"), httpx.WriteError("no")])
+def test_where_the_connection_broke_the_same_is_asked_again(waits: list[float], broken: Exception) -> None:
+    client, requests = answering(broken, broken, (200, ANSWER))
+    assert client.ask("？") == "好"
+    assert len({request.headers["Idempotency-Key"] for request in requests}) == 1
+    assert len({request.content for request in requests}) == 1
+    assert [0.5 <= waits[0] <= 0.625, 1.0 <= waits[1] <= 1.25] == [True, True]
+
+
+def test_what_would_be_done_twice_is_not_sent_again(waits: list[float]) -> None:
+    for ask in (
+        lambda c: c.upload(SQUARE),
+        lambda c: list(c.stream([user_message("？")])),
+        lambda c: c.delete_file("x"),
+    ):
+        client, requests = answering(httpx.ReadError("no"))
+        with pytest.raises(EngineUnavailableError):
+            ask(client)
+        assert len(requests) == 1
+    client, requests = answering(*[httpx.ReadError("no")] * 3)
+    with pytest.raises(EngineUnavailableError):
+        client.models()
+    assert len(requests) == 3
+    assert len(waits) == 2
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [

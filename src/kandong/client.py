@@ -13,7 +13,7 @@ import random
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from kandong.errors import DeadlineExceededError, EngineUnavailableError, InputE
 
 DEFAULT_URL = "http://127.0.0.1:8765"
 _RETRIED_STATUSES = (429, 503)
+# A connection that was there and broke; one that never was tells that no service is there.
+_LOST = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 _RETRIED_CODES = ("request_in_progress",)
 _MAX_RETRY_AFTER_S = 60.0
 _CONNECT_S = 5.0
@@ -53,7 +55,8 @@ class Client:
     ) -> None:
         """Without arguments: ``$KANDONG_BASE_URL`` or the local service, and the key in ``$KANDONG_API_KEY``.
 
-        Answers 429 and 503 are tried ``max_retries`` times again, when the service says so (``Retry-After``).
+        Answers 429 and 503 are tried ``max_retries`` times again, when the service says so (``Retry-After``), and so
+        are requests whose connection broke, where that does nothing twice.
         ``transport`` is for tests and for programs with connections of their own.
         """
         url = base_url or os.environ.get("KANDONG_BASE_URL") or DEFAULT_URL
@@ -158,7 +161,14 @@ class Client:
     def _send(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
         """Send a request, again where that helps; gives the answer with its body still to be read."""
         for num_tries in range(self._max_retries + 1):
-            with self._http.stream(method, path, **request) as response:
+            try:
+                response = self._http.send(self._http.build_request(method, path, **request), stream=True)
+            except _LOST:
+                if not _may_be_repeated(method, request) or num_tries == self._max_retries:
+                    raise
+                time.sleep(retry_delay_s(None, num_tries))
+                continue
+            with closing(response):
                 if response.is_success:
                     yield response
                     return
@@ -168,6 +178,11 @@ class Client:
             if not is_retried or not error.retryable or num_tries == self._max_retries:
                 raise error
             time.sleep(retry_delay_s(response.headers.get("Retry-After"), num_tries))
+
+
+def _may_be_repeated(method: str, request: dict[str, Any]) -> bool:
+    """Whether sending a request again does nothing twice, though the first may have come through."""
+    return method == "GET" or "Idempotency-Key" in (request.get("headers") or {})
 
 
 def retry_delay_s(retry_after: str | None, num_tries: int) -> float:
