@@ -32,7 +32,7 @@ CHAT = "/v1/chat/completions"
 def long_question(max_tokens: int) -> dict[str, Any]:
     """Ask for an answer that ends by its length: so warm that words are drawn almost evenly."""
     messages = [{"role": "user", "content": "写"}]
-    return {"messages": messages, "max_tokens": max_tokens, "temperature": 2.0, "seed": 1}
+    return {"messages": messages, "max_tokens": max_tokens, "temperature": 2.0, "top_p": 1, "top_k": 0, "seed": 1}
 
 
 @dataclass

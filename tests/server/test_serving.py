@@ -8,10 +8,12 @@ import signal
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from kandong import Client
 from kandong.cli.main import main
 from tests.inspection import GOLDEN
 from tests.runtime.engine_processes import await_true, is_alive
@@ -74,6 +76,22 @@ def test_dead_web_process_is_replaced_and_a_dead_parent_leaves_nobody(tmp_path: 
         everyone = service.children()
         service.process.kill()
         await_true(lambda: not any(map(is_alive, everyone)), 5)
+
+
+def test_our_client_gets_its_answer_though_the_web_process_dies_meanwhile(tmp_path: Path) -> None:
+    with (
+        served(tmp_path, *TIED) as service,
+        Client(service.url, max_retries=8) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        service.await_ready()
+        (worker,) = [child for child in service.children() if parent_of(child) == service.process.pid]
+        question = long_question(1200)
+        answer = pool.submit(client.chat, question.pop("messages"), **question)
+        await_true(lambda: service.metric("kandong_admission_in_flight") > 0, 10)
+        os.kill(worker, signal.SIGKILL)
+        assert answer.result(60)["choices"][0]["finish_reason"] in ("stop", "length")
+        assert service.ask("GET", "/healthz").status == 200
 
 
 def parent_of(process_id: int) -> int:
