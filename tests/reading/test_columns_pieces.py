@@ -71,6 +71,11 @@ def test_a_small_sign_is_joined_with_the_large_amount_behind_it() -> None:
     assert joined.quads[0].tolist() == box(62, 100, 300, 200).tolist()
 
 
+def test_a_line_at_the_corner_of_a_picture_taken_for_text_stays() -> None:
+    quads = np.array([box(0, 1500, 1080, 2280), box(47, 2247, 302, 2287)])
+    assert len(join_pieces(Boxes(quads, np.zeros(2, dtype=bool)))) == 2
+
+
 @pytest.mark.parametrize("level", [0, 190, 235])
 def test_a_box_grows_to_the_glyphs_that_it_left_out(level: int) -> None:
     rgb = np.full((60, 800, 3), 255, dtype=np.uint8)
@@ -111,6 +116,9 @@ def said(text: str, conf: float = 0.95) -> RawLine:
         ("特价￥10€", "特价￥10", False),
         ("记得带券O", "记得带券", False),
         ("买二送", "买二送", False),
+        ("买一送一", "买一送", True),
+        ("一即日起至3月16日", "即日起至3月16日", False),
+        ("一律8折起", "8折起", True),
         ("完全不同的另一行", "买二送一", False),
     ],
 )

@@ -47,9 +47,18 @@ def test_a_line_cut_short_in_grain_is_lengthened_to_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("ーーーーーー", False), ("———", False), ("一二一", True), ("一", True)]
+    ("text", "conf", "expected"),
+    [
+        ("ーーーーーー", 0.97, False),
+        ("———", 0.97, False),
+        ("一二一", 0.97, True),
+        ("一", 0.97, True),
+        ("はーとーーーーーーのにーーーにのーー", 0.32, False),  # a border in grain
+        ("スーパーカー", 0.97, True),
+        ("一元一袋", 0.45, True),
+    ],
 )
-def test_a_rule_is_no_text(text: str, expected: bool) -> None:
-    raw = RawLine(tuple(RawCharacter(c, 0.97, (i + 0.5) / len(text), "", 0.0) for i, c in enumerate(text)))
+def test_a_rule_is_no_text(text: str, conf: float, expected: bool) -> None:
+    raw = RawLine(tuple(RawCharacter(c, conf, (i + 0.5) / len(text), "", 0.0) for i, c in enumerate(text)))
     quad = np.array([[0, 0], [90, 0], [90, 30], [0, 30]], dtype=np.float32)
     assert _is_text(FoundLine(raw, quad)) is expected

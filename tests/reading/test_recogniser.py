@@ -90,19 +90,22 @@ def steps(*best: tuple[int, float], full_stop: float = 0.0) -> np.ndarray:
     return values
 
 
+SENTENCE = ((1, 0.9), (2, 0.95), (1, 0.9), (2, 0.9), (1, 0.9))
+
+
 @pytest.mark.parametrize(
     ("best", "full_stop", "text"),
     [
-        (((1, 0.9), (2, 0.95)), 0.3, "兑换。"),
-        (((1, 0.9), (2, 0.95)), 0.01, "兑换。"),
-        (((1, 0.9), (2, 0.95)), 0.005, "兑换"),  # too little of it
-        (((1, 0.999), (2, 0.999)), 0.1, "兑换"),  # sharp print has sharp full stops
-        (((1, 0.999), (2, 0.999)), 0.3, "兑换。"),
-        (((1, 0.9), (4, 0.95)), 0.3, "兑A"),  # no Chinese before it
+        (SENTENCE, 0.3, "兑换兑换兑。"),
+        (SENTENCE, 0.01, "兑换兑换兑。"),
+        (SENTENCE, 0.005, "兑换兑换兑"),  # too little of it
+        (tuple((index, 0.999) for index, _ in SENTENCE), 0.3, "兑换兑换兑"),  # sharp print has sharp full stops
+        (SENTENCE[:4], 0.3, "兑换兑换"),  # no sentence
+        ((*SENTENCE, (4, 0.95)), 0.3, "兑换兑换兑A"),  # no Chinese before it
         (((0, 0.9), (0, 0.9)), 0.3, ""),
     ],
 )
-def test_a_faint_full_stop_behind_worn_chinese_is_kept(
+def test_a_faint_full_stop_behind_a_worn_sentence_is_kept(
     best: tuple[tuple[int, float], ...], full_stop: float, text: str
 ) -> None:
     alphabet = ["", "兑", "换", "。", "A"]

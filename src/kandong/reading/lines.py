@@ -44,9 +44,12 @@ _MIN_CONF: Final = 0.3
 _MIN_CONF_SINGLE: Final = 0.75
 # Where the detector itself is in doubt, the recogniser must be sure.
 _MIN_CONF_WEAK: Final = 0.85
-# What rules and borders are read as; three and more of these, and nothing else, are no text.
+# What rules and borders are read as; three and more of these, and nothing else, are no text, nor is a line of which
+# they are most and which is read unsurely, as grain along a border is.
 _RULE: Final = frozenset("ー一—–-―_=~")
 _MIN_RULE_CHARACTERS: Final = 3
+_MOSTLY: Final = 0.6
+_SURE_RULE_CONF: Final = 0.6
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ def _says_more(wide: RawLine, line: RawLine) -> bool:
         place = new.find(old[1:-1]) - 1
     if len(new) <= len(old) or place < 0 or wide.conf < line.conf - 0.05:
         return False
-    added = new[:place] + new[place + len(old) :]
+    # A 一 before a line is most often a rule; behind it, it may be that of 买一送一.
+    added = new[:place].lstrip("一") + new[place + len(old) :]
     return any(_is_telling(character) for character in added)
 
 
@@ -155,8 +159,13 @@ def _is_telling(character: str) -> bool:
 
 def _is_text(line: FoundLine) -> bool:
     text = line.raw.text.strip()
-    if len(text) >= _MIN_RULE_CHARACTERS and set(text) <= _RULE:
+    if len(text) >= _MIN_RULE_CHARACTERS and _is_rule(text, line.raw.conf):
         return False
     if line.is_weak:
         return len(text) > 1 and line.raw.conf >= _MIN_CONF_WEAK
     return bool(text) and line.raw.conf >= (_MIN_CONF_SINGLE if len(text) == 1 else _MIN_CONF)
+
+
+def _is_rule(text: str, conf: float) -> bool:
+    share = sum(character in _RULE for character in text) / len(text)
+    return share == 1.0 or (share >= _MOSTLY and conf < _SURE_RULE_CONF)

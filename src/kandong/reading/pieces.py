@@ -28,6 +28,8 @@ from kandong.reading.quads import (
 # A small box this near a higher one (by the higher one's height), and within its rows, is a piece of the same line.
 _JOIN_GAP: Final = 0.12
 _JOIN_MIN_HEIGHTS: Final = 1.5
+# A box so many times as high is a picture taken for text, and what touches its corner is a line of its own.
+_JOIN_MAX_HEIGHTS: Final = 6.0
 _END_SHARE: Final = 0.35
 # Boxes that share this of their rows, this near each other by their height, are one line that fell apart.
 _TWIN_SHARE: Final = 0.8
@@ -52,7 +54,7 @@ def join_pieces(boxes: Boxes) -> Boxes:
     for small in np.argsort(heights):
         for large in np.flatnonzero((heights >= heights[small]) & ~gone & ~boxes.is_weak):
             is_smaller = heights[large] >= _JOIN_MIN_HEIGHTS * heights[small]
-            if large == small or gone[small]:
+            if large == small or gone[small] or heights[large] > _JOIN_MAX_HEIGHTS * heights[small]:
                 continue
             if _is_piece_of(level[small], level[large]) if is_smaller else _joined_twins(level, int(small), int(large)):
                 low, high = np.minimum(level[small], level[large])[:2], np.maximum(level[small], level[large])[2:]

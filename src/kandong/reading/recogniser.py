@@ -39,10 +39,10 @@ _MIN_OTHER_CONF: Final = 0.001
 _MAX_OTHERS: Final = 12
 # The full stop behind a sentence is its smallest glyph and fades first. Of 1,663 lines without one no blank end held
 # more than 0.0009 of it, of 25 lines that had lost theirs 20 held more than 0.009 (docs/experiments.md). Sharp print
-# has sharp full stops.
+# has sharp full stops, and what ends with one is a sentence.
 _FULL_STOP: Final = "。"
 _MIN_FULL_STOP_CONF: Final = 0.009
-_MIN_SHARP_FULL_STOP_CONF: Final = 0.15
+_MIN_SENTENCE_HAN: Final = 5
 _WORN_BELOW: Final = 0.995
 
 
@@ -143,10 +143,10 @@ def decode(values: NDArray[np.float32], used: float, alphabet: list[str], full_s
                 others=_others(values[column], alphabet) if conf < _DOUBTED_BELOW else (),
             )
         )
-    if full_stop is not None and characters and "\u4e00" <= characters[-1].text <= "\u9fff":
-        characters += _faint_full_stop(
-            values[int(columns[-1]) + 1 :, full_stop], used, len(best), RawLine(tuple(characters))
-        )
+    is_han = ["\u4e00" <= c.text <= "\u9fff" for c in characters]
+    if full_stop is not None and sum(is_han) >= _MIN_SENTENCE_HAN and is_han[-1]:
+        line = RawLine(tuple(characters))
+        characters += _faint_full_stop(values[int(columns[-1]) + 1 :, full_stop], used, len(best), line)
     return RawLine(tuple(characters))
 
 
@@ -155,8 +155,7 @@ def _faint_full_stop(after: NDArray[np.float32], used: float, num_steps: int, be
 
     It is as sure as what stands ``before`` it: what little is seen of it is all the evidence that is needed.
     """
-    least = _MIN_FULL_STOP_CONF if before.conf < _WORN_BELOW else _MIN_SHARP_FULL_STOP_CONF
-    if 1.0 - float(np.prod(1.0 - after)) < least:
+    if before.conf >= _WORN_BELOW or 1.0 - float(np.prod(1.0 - after)) < _MIN_FULL_STOP_CONF:
         return []
     step = num_steps - len(after) + int(after.argmax())
     return [RawCharacter(_FULL_STOP, before.conf, min(1.0, (step + 0.5) / (num_steps * used)), "", 0.0)]
