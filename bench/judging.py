@@ -1,8 +1,8 @@
 """How far judgements can be relied on: wrong numbers marked, verified ones right, planted instructions, fields, cost.
 
 Owns: the run, its JSON in bench/results/judging.json, the table. Must not know: how anything is judged or counted.
-Run: ``python -m bench.judging``; with a checkpoint: ``--model FOLDER`` (fields of the samples beside it) and
-``--cost-model FOLDER`` (six tasks beside one). Parts not run keep what the file holds of them.
+Run: ``python -m bench.judging``; ``--model FOLDER`` asks another checkpoint than the miniature about fields, and
+``--cost-model FOLDER`` times six tasks beside one. Parts not run keep what the file holds of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from bench.judging_runs import cost, fields, misreading, twins
 from bench.judging_runs.misreading import MODELS, Counts
 from bench.machine import describe_machine
+from kandong.models.demo import demo_folder
 from kandong.reading.reader import read_picture
 from kandong.rules.packs import load_rules
 from kandong.runtime.local import Kandong
@@ -59,9 +60,9 @@ def twins_part(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def fields_part(options: argparse.Namespace) -> dict[str, Any]:
-    """Ask a checkpoint about the fields of its sample cards."""
+    """Ask a checkpoint about the fields of cards that the miniature was never shown."""
     kandong = Kandong(options.model, keep_features=False)
-    rows = list(fields.run(kandong.engine, Path(options.model) / "samples"))
+    rows = list(fields.run(kandong.engine, fields.CARDS))
     return {"model": Path(options.model).name} | fields.summed(rows)
 
 
@@ -124,13 +125,15 @@ def main() -> int:
     parser.add_argument("--cards", type=int, default=120, help="cards for misread numbers (default 120)")
     parser.add_argument("--twins", type=int, default=200, help="pairs with a planted instruction (default 200)")
     parser.add_argument("--seed", type=int, default=2026, help="another seed gives other cards (default 2026)")
-    parser.add_argument("--model", help="a checkpoint with samples beside it, for fields")
+    parser.add_argument(
+        "--model", default=str(demo_folder()), help="the checkpoint asked about fields (default: the miniature)"
+    )
     parser.add_argument("--cost-model", help="a checkpoint for the cost of six tasks; random weights will do")
     parser.add_argument("--max-tokens", type=int, default=64, help="longest answer in the cost's run (default 64)")
     parser.add_argument("--only", choices=PARTS, action="append", help="run only this part; may be given again")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
     options = parser.parse_args()
-    needs = {"fields": options.model, "cost": options.cost_model}
+    needs = {"cost": options.cost_model}
     for part in options.only or PARTS:
         if part in needs and needs[part] is None:
             continue

@@ -64,8 +64,9 @@ def _fields(part: dict[str, Any]) -> str:
         for way, label in _WAYS.items()
     )
     return (
-        f"### Fields, by the checkpoint `{part['model']}`\n\nPrice, list price, date, telephone and WeChat id of "
-        f"{part['num_cards']} sample cards ({_when(part)}). Of {part['num_verified']} answers shown as verified "
+        f"### Fields, by the checkpoint `{part['model']}`\n\nPrice, list price, date and telephone number of "
+        f"{part['num_cards']} cards that the miniature was never shown ({_when(part)}). "
+        f"Of {part['num_verified']} answers shown as verified "
         f"{part['num_verified_right']} are right; of {part['num_wrong']} wrong answers {part['num_wrong_marked']} are "
         "not shown as verified.\n\n| way | precision | recall | F1 |\n|---|---|---|---|\n" + body
     )

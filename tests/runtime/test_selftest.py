@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from kandong.cli.main import main
+from kandong.models.demo import DEMO_MODEL
 from kandong.reading.images import decode_picture
 from kandong.runtime.selftest import (
     Outcome,
@@ -17,11 +16,11 @@ from kandong.runtime.selftest import (
     character_error_rate,
     is_passed,
     names_only,
+    sample_questions,
     verdict,
 )
 from tests.inspection import GOLDEN
-
-MINIATURE = Path(os.environ.get("KANDONG_MINIATURE", Path(__file__).resolve().parents[3] / "shared" / "mini"))
+from tests.mini.held_out import IS_HERE
 
 
 @pytest.mark.parametrize(
@@ -86,10 +85,10 @@ def test_missing_model_is_told_before_any_question(capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "model_not_found"
 
 
-@pytest.mark.skipif(not (MINIATURE / "config.json").is_file(), reason="no trained miniature here")
+@pytest.mark.skipif(not IS_HERE, reason="no trained miniature in this copy: make mini, make mini-ship")
 @pytest.mark.parametrize("precision", ["f32", "int8"])
 def test_a_trained_model_passes(precision: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["selftest", "--model", str(MINIATURE), "--precision", precision, "--verbose"]) == 0
+    assert main(["selftest", "--model", DEMO_MODEL, "--precision", precision, "--verbose"]) == 0
     out = capsys.readouterr().out
     assert "answers as it should" in out.splitlines()[-1]
-    assert len(out.splitlines()) == len(bundled_questions()) + 1
+    assert len(out.splitlines()) == len(sample_questions()) + 1

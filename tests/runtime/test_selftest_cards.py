@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from kandong import Kandong
+from kandong.models.demo import DEMO_MODEL
 from kandong.reading.images import decode_picture
-from kandong.runtime.selftest import Question, bundled_questions, card_bytes, is_passed, run_selftest
+from kandong.runtime.selftest import bundled_questions, card_bytes, is_passed, run_selftest, sample_questions
 from samples.make_selftest_cards import CARDS, truth
+from tests.mini.held_out import IS_HERE
 
-MINIATURE = Path(os.environ.get("KANDONG_MINIATURE", Path(__file__).resolve().parents[3] / "shared" / "mini"))
 MAX_CARD_BYTES = 25 * 1024
 
-with_miniature = pytest.mark.skipif(
-    not (MINIATURE / "samples" / "answers.jsonl").is_file(), reason="no trained miniature here"
-)
+with_miniature = pytest.mark.skipif(not IS_HERE, reason="no trained miniature in this copy: make mini, make mini-ship")
 
 
 def test_truth_is_what_the_cards_were_drawn_with() -> None:
@@ -44,12 +42,12 @@ def test_two_numbers_of_each_card_and_two_whole_texts_are_asked() -> None:
 @with_miniature
 @pytest.mark.parametrize("precision", ["int4", "bf16"])
 def test_trained_model_passes_in_the_other_precisions(precision: str) -> None:
-    assert is_passed(list(run_selftest(Kandong(MINIATURE, precision=precision))))
+    assert is_passed(list(run_selftest(Kandong(DEMO_MODEL, precision=precision))))
 
 
 @with_miniature
 def test_answers_about_other_cards_than_those_shown_fail() -> None:
-    questions = [q for q in bundled_questions() if not q.is_text]
+    questions = sample_questions()
     files = [q.file for q in questions]
-    swapped = [Question(f, q.question, q.truth) for f, q in zip(files[2:] + files[:2], questions, strict=True)]
-    assert not any(o.is_right for o in run_selftest(Kandong(MINIATURE), swapped))
+    swapped = [replace(q, file=f) for f, q in zip(files[2:] + files[:2], questions, strict=True)]
+    assert not any(o.is_right for o in run_selftest(Kandong(DEMO_MODEL), swapped))

@@ -28,7 +28,8 @@ def selftest(
 ) -> None:
     """Ask questions about bundled cards and compare the answers with what the cards say.
 
-    Exit code 0 if at least 80 % of the answers are right, 4 if the model cannot be loaded or does not read the cards.
+    The miniature is asked about its own samples, as it reads no other cards. Exit code 0 if at least 80 % of the
+    answers are right, 4 if the model cannot be loaded or does not read the cards.
     With --json: one object with every question, answer and truth.
     """
     values: dict[str, object] = {"precision": precision, "compute": compute, "threads": threads}
@@ -50,11 +51,11 @@ def _selftest(model: str | None, values: dict[str, object], *, verbose: bool, as
     from kandong.runtime import selftest as cards
     from kandong.runtime.local import Kandong
 
-    questions = cards.bundled_questions()
     outcomes: list[Outcome] = []
     with ProgressLine() as line:
         loading = o.loading_options(values)
         kandong = Kandong(model, report=lambda text: line.say(f"loading: {text}"), **loading)
+        questions = cards.questions_for(kandong)
         line.say("asking")
         for outcome in cards.run_selftest(kandong, questions):
             outcomes.append(outcome)

@@ -1,6 +1,7 @@
 """Whether a model on this machine reads pictures: questions about bundled cards whose answers are known.
 
 Owns: the cards, what counts as a right answer, and the verdict. Must not know: terminals, graphs, where models lie.
+The miniature reads no cards but those of its own kind, so it is asked about its samples.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from kandong.errors import ModelError
+from kandong.models.samples import sample_picture_bytes, sample_pictures
 
 if TYPE_CHECKING:
     from kandong.runtime.local import Kandong
@@ -34,15 +38,21 @@ _MARKS = str.maketrans({"。": ".", "、": ",", "“": '"', "”": '"', "‘": "
 
 @dataclass(frozen=True)
 class Question:
-    """One question about the card ``file``; ``truth`` is a number, or all text of the card if ``is_text``."""
+    """One question about the card ``file``, or about the miniature's sample of that name if ``is_sample``.
+
+    ``truth`` is a number; if ``is_text`` all text of the card, if ``is_sample`` the whole answer.
+    """
 
     file: str
     question: str
     truth: str
     is_text: bool = False
+    is_sample: bool = False
 
     def accepts(self, answer: str) -> bool:
         """Whether an answer is right."""
+        if self.is_sample:
+            return _plain(answer) == _plain(self.truth)
         if self.is_text:
             return character_error_rate(answer, self.truth) <= MAX_CHARACTER_ERRORS
         return names_only(answer, self.truth)
@@ -69,6 +79,29 @@ def bundled_questions() -> list[Question]:
     return questions
 
 
+def sample_questions() -> list[Question]:
+    """Give the questions about the miniature's samples."""
+    return [
+        Question(sample.name, sample.question_zh, sample.expected, is_sample=True)
+        for sample in sample_pictures(of_demo=True)
+        if sample.expected is not None
+    ]
+
+
+def questions_for(kandong: Kandong) -> list[Question]:
+    """Give the questions that a model must be able to answer: the miniature about its samples, any other all."""
+    return sample_questions() if kandong.is_demo else bundled_questions()
+
+
+def _picture_of(question: Question) -> bytes:
+    if not question.is_sample:
+        return card_bytes(question.file)
+    picture = sample_picture_bytes(question.file)
+    if picture is None:
+        raise ModelError("A sample of the miniature is missing.", hint="Install Kandong again.")
+    return picture
+
+
 def card_bytes(name: str) -> bytes:
     """Read a bundled file: a card, or ``truth.json``."""
     return files("kandong.runtime").joinpath("selftest_cards", name).read_bytes()
@@ -76,9 +109,9 @@ def card_bytes(name: str) -> bytes:
 
 def run_selftest(kandong: Kandong, questions: Sequence[Question] | None = None) -> Iterator[Outcome]:
     """Ask greedily, without a system message, and judge; gives each outcome as it comes. Errors: as ``Kandong.ask``."""
-    for question in bundled_questions() if questions is None else questions:
-        limit = _MAX_TEXT_TOKENS if question.is_text else _MAX_NUMBER_TOKENS
-        answer = kandong.ask([card_bytes(question.file)], question.question, max_tokens=limit)
+    for question in questions_for(kandong) if questions is None else questions:
+        limit = _MAX_TEXT_TOKENS if question.is_text or question.is_sample else _MAX_NUMBER_TOKENS
+        answer = kandong.ask([_picture_of(question)], question.question, max_tokens=limit)
         yield Outcome(question, answer.text, question.accepts(answer.text), answer.timings.total_ms)
 
 

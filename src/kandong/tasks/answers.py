@@ -17,7 +17,8 @@ AnswerType = Literal["text", "number", "yes_no", "unanswerable"]
 
 _NO_ANSWER: Final = re.compile(
     r"没有?提[到及]|未提[到及]|没有?(?:写|说|标)明|未(?:写|说|标)明|没有?(?:相关|这个|该)?(?:信息|内容)|看不清|看不出|"
-    r"无法(?:确定|判断|得知|回答|看出|识别)|不(?:确定|清楚|知道)|^\s*(?:没有|无)[。.]?\s*$|"
+    r"无法(?:确定|判断|得知|回答|看出|识别)|不(?:确定|清楚|知道)|"
+    r"^\s*(?:(?:图|图片|图像|画面|帖子|文)(?:中|里|上|里面)?(?:并|都)?)?(?:没有|无)[。.]?\s*$|"
     r"cannot (?:tell|see|determine)|not (?:mentioned|shown|stated)|no information",
     re.IGNORECASE,
 )
