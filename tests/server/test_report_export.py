@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from flask.testing import FlaskClient
 
+from kandong.rules.packs import load_rules
 from kandong.server.report_routes import EXCEL
 from kandong.tasks.analyse import TASKS
 from kandong.tasks.report_tables import sheets_of_post
@@ -85,6 +86,14 @@ def test_in_chinese_everything_but_the_words_of_the_post_is_chinese(client: Flas
     for (title, columns, rows), (_, _, named) in zip(plain, titled(plain, "zh"), strict=True):
         own = [i for i, column in enumerate(columns) if column in ("quote", "text", "term", "remedy", "rule")]
         assert [[row[i] for i in own] for row in rows] == [[row[i] for i in own] for row in named], title
+
+
+def test_every_kind_of_finding_has_a_chinese_name() -> None:
+    rules = load_rules().rules
+    rows = [[rule.label, rule.sub_label] for rule in rules]
+    [(_, _, named)] = titled([("moderate", ("label", "sub_label"), [*rows])], "zh")
+    assert not [cell for row in named for cell in row if str(cell).isascii() and cell]
+    assert len({sub_label for _, sub_label in named}) == len({sub_label for _, sub_label in rows})
 
 
 def test_columns_of_a_schema_of_ones_own_stay_as_they_are() -> None:

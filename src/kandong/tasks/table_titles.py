@@ -43,8 +43,22 @@ _STATES: Final = {
     "ok": "完成", "partial": "部分完成", "failed": "未完成", "verified": "已核实", "single": "单一来源",
     "conflict": "有矛盾", "missing": "没有提到", "computed": "算出", "found": "图文中有", "unverified": "没有找到",
 }  # fmt: skip
+_LABELS: Final = {"Normal": "正常", "Ad": "广告", "Illegal": "违法", "Porn": "低俗", "Abuse": "辱骂"}
+_SUB_LABELS: Final = {
+    "absolute_terms": "绝对化用语", "alcohol": "酒类", "breast_milk_substitutes": "母乳代用品", "citations": "引用数据",
+    "contact": "联系方式", "cosmetics_medical": "化妆品涉医疗", "cosmetics_registration": "化妆品注册备案",
+    "disparagement": "贬低他人", "education": "教育培训", "false_claims": "虚假内容", "food_claims": "食品功效",
+    "gambling": "赌博", "gift_notice": "赠品说明", "gift_price_notice": "赠品标示", "health_food": "保健食品",
+    "insult": "辱骂", "investment": "投资理财", "medical": "医疗", "medical_claims": "医疗功效",
+    "medical_notice": "医疗提示", "patents": "专利", "prescription_drugs": "处方药", "price_arithmetic": "价格计算",
+    "qr_code": "二维码", "real_estate": "房地产", "reference_price": "比较价格", "solicitation": "色情招揽",
+    "state_organs": "国家机关", "superstition": "封建迷信", "tobacco": "烟草", "unmarked_advertising": "未标明广告",
+    "well_known_trademark": "驰名商标",
+}  # fmt: skip
 _VALUES: Final[dict[str, dict[str, str]]] = {
     "suggestion": _VERDICTS,
+    "label": _LABELS,
+    "sub_label": _SUB_LABELS,
     "suggest": _VERDICTS,
     "status": _STATES,
     "state": _STATES,
