@@ -16,6 +16,7 @@ from kandong.server.report_routes import EXCEL
 from kandong.tasks.analyse import TASKS
 from kandong.tasks.report_tables import sheets_of_post
 from kandong.tasks.table_titles import titled
+from kandong.tasks.tables import Cell
 from tests.server.test_reports import POSTER, error_of
 
 AT = "/v1/reports/export"
@@ -90,8 +91,8 @@ def test_in_chinese_everything_but_the_words_of_the_post_is_chinese(client: Flas
 
 def test_every_kind_of_finding_has_a_chinese_name() -> None:
     rules = load_rules().rules
-    rows = [[rule.label, rule.sub_label] for rule in rules]
-    [(_, _, named)] = titled([("moderate", ("label", "sub_label"), [*rows])], "zh")
+    rows: list[list[Cell]] = [[str(rule.label), rule.sub_label] for rule in rules]
+    [(_, _, named)] = titled([("moderate", ("label", "sub_label"), rows)], "zh")
     assert not [cell for row in named for cell in row if str(cell).isascii() and cell]
     assert len({sub_label for _, sub_label in named}) == len({sub_label for _, sub_label in rows})
 
