@@ -20,11 +20,6 @@ _json: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
 _msgpack: Final[dict[Any, msgspec.msgpack.Decoder[Any]]] = {}
 
 
-def make_ready(kind: Any) -> None:
-    """Make what msgspec needs to know of a type, so that a first use elsewhere finds it whole."""
-    _json_decoder(kind)
-
-
 @overload
 def from_json(data: bytes | str, kind: type[T]) -> T: ...
 @overload
@@ -52,7 +47,7 @@ def from_plain(value: Any, kind: type[T], *, strict: bool = ...) -> T: ...
 def from_plain(value: Any, kind: Any, *, strict: bool = ...) -> Any: ...
 def from_plain(value: Any, kind: Any, *, strict: bool = True) -> Any:
     """Turn plain values into a type; without ``strict`` "3" counts as 3. Errors: ``msgspec.ValidationError``."""
-    make_ready(kind)
+    _json_decoder(kind)  # makes what is known of the type
     return msgspec.convert(value, kind, strict=strict)
 
 

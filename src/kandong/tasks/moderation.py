@@ -128,9 +128,10 @@ def _judged(case: Case, lines: Sequence[TextLine]) -> ModerationReport:
 def _statements(lines: Sequence[TextLine]) -> list[PriceStatement]:
     """Find price statements in all lines, and without those that may have been put there to make prices ambiguous."""
     speaks = [line.is_suspected_instruction or speaks_to_model(line.text) for line in lines]
-    is_beside = beside_instructions(lines, speaks)
-    found: list[PriceStatement] = []
-    for left_out in ([False] * len(lines), speaks, is_beside):
+    found = find_statements(lines)
+    if not any(speaks):
+        return found
+    for left_out in (speaks, beside_instructions(lines, speaks)):
         kept = [line for line, is_out in zip(lines, left_out, strict=True) if not is_out]
         found += [one for one in find_statements(kept) if one not in found]
     return found

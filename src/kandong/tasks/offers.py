@@ -140,24 +140,25 @@ def _statements(one: dict[_Label, _Found]) -> Iterator[PriceStatement]:
     if coupon and after and before and discount is None and full is None:
         amounts = {Amount.LIST: before.numbers[0], Amount.COUPON: coupon.numbers[0], Amount.FINAL: after.numbers[0]}
         yield PriceStatement(amounts, after.evidence)
-    bought = one.get(_Label.BOUGHT)
-    if full and bought and paid and coupon is None and discount is None:
+    if full and paid and (spent := _spent(one, full)) is not None:
         threshold, reduction = full.numbers
-        amounts = {Amount.BOUGHT: bought.numbers[0], Amount.FINAL: paid.numbers[0]}
-        amounts |= {Amount.THRESHOLD: threshold, Amount.REDUCTION: reduction}
-        yield PriceStatement(amounts, paid.evidence, repeats=full.label is _Label.EVERY_FULL)
-    elif full and original and paid and _is_alone(one) and original.numbers[0] >= full.numbers[0]:
-        threshold, reduction = full.numbers
-        amounts = {Amount.BOUGHT: original.numbers[0], Amount.FINAL: paid.numbers[0]}
+        amounts = {Amount.BOUGHT: spent, Amount.FINAL: paid.numbers[0]}
         amounts |= {Amount.THRESHOLD: threshold, Amount.REDUCTION: reduction}
         yield PriceStatement(amounts, paid.evidence, repeats=full.label is _Label.EVERY_FULL)
     yield from _bundles(one)
 
 
-def _is_alone(one: dict[_Label, _Found]) -> bool:
-    """Whether 满减 is all that stands between an original price and what is paid."""
-    others = {_Label.CURRENT, _Label.BEFORE_COUPON, _Label.AFTER_COUPON, _Label.SAVING, _Label.COUPON, _Label.DISCOUNT}
-    return one.keys().isdisjoint(others | {_Label.BUNDLE, _Label.NTH, _Label.PIECES})
+def _spent(one: dict[_Label, _Found], full: _Found) -> Decimal | None:
+    """Give the sum that 满减 is taken from: what is bought, else an original price with nothing else behind it."""
+    bought, original = one.get(_Label.BOUGHT), one.get(_Label.ORIGINAL)
+    others = {_Label.COUPON, _Label.DISCOUNT}
+    if bought is not None:
+        return bought.numbers[0] if one.keys().isdisjoint(others) else None
+    others |= {_Label.CURRENT, _Label.BEFORE_COUPON, _Label.AFTER_COUPON, _Label.SAVING}
+    others |= {_Label.BUNDLE, _Label.NTH, _Label.PIECES}
+    if original is None or original.numbers[0] < full.numbers[0] or not one.keys().isdisjoint(others):
+        return None
+    return original.numbers[0]
 
 
 def _bundles(one: dict[_Label, _Found]) -> Iterator[PriceStatement]:
