@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz thorough docs golden golden-check mini mini-ship bench bench-peers bench-service clean
+.PHONY: help install serve page page-check chromium client screenshots test lint types layers unit fuzz thorough docs golden golden-check mini mini-ship worn-lines bench bench-peers bench-service clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -89,6 +89,17 @@ mini-ship: $(STAMP) ## Take what `make mini` trained into the package, with samp
 	mkdir -p training/record
 	.venv-train/bin/python -m training.evaluate src/kandong/models/mini --json training/record/evaluation.json
 	cp $(MINI)/log.jsonl training/record/log.jsonl
+	$(BIN)/python -m docs.generate
+
+LINES ?= build/worn_lines
+worn-lines: $(STAMP) ## Train the recogniser further on worn lines (own environment with torch; an hour on 2 cores) and ship its weights
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	mkdir -p $(LINES) training/lines/record
+	.venv-train/bin/python -m training.lines.run $(LINES)/worn_lines.safetensors
+	cp $(LINES)/worn_lines.safetensors src/kandong/reading/weights/
+	cp $(LINES)/worn_lines.log.jsonl training/lines/record/log.jsonl
+	.venv-train/bin/python -m training.lines.evaluate
 	$(BIN)/python -m docs.generate
 
 bench-peers: $(STAMP) ## Set up OpenVINO GenAI, llama.cpp and transformers to be measured beside (KANDONG_BENCH_HOME)

@@ -25,6 +25,13 @@ _COUNTS = (
     ("num_doubled_lines", "lines doubled"),
     ("num_invented_lines", "lines invented"),
 )
+_WAYS = {
+    "jpeg": "saved as JPEG two to five times",
+    "light": "small, saved once or twice",
+    "noise": "dark and grainy",
+    "blur": "out of focus",
+    "clean": "hardly worn",
+}
 _SECONDS = (("mean", "mean_s"), ("median", "median_s"), ("longest", "worst_s"))
 
 
@@ -33,6 +40,9 @@ def quality_page(results: Path = RESULTS) -> str:
     parts = ["# Quality\n"]
     reading, rules = results / "quality.json", results / "rules.json"
     parts += _reading(json.loads(reading.read_text("utf-8"))) if reading.is_file() else ["Reading: not measured yet.\n"]
+    worn_lines = results / "worn_lines.json"
+    if worn_lines.is_file():
+        parts += [_worn_lines(json.loads(worn_lines.read_text("utf-8")))]
     moderating = results / "moderating.json"
     if moderating.is_file():
         parts += [_moderating(json.loads(moderating.read_text("utf-8")))]
@@ -52,8 +62,9 @@ def _reading(data: dict[str, Any]) -> list[str]:
     )
     head = f"""## Reading
 
-Kandong (K) beside RapidOCR with its defaults (R), same weights, same runtime, the same {done} generated cards in one
-run, whoever goes first changing from card to card. `{data["command"]}`, {data["date"]}, {data["processor"]},
+Kandong (K) beside RapidOCR with its defaults (R), same runtime, the same {done} generated cards in one run, whoever
+goes first changing from card to card. Both have the weights in RapidOCR's wheel; Kandong reads unsure lines once more
+with weights that were trained further here (below). `{data["command"]}`, {data["date"]}, {data["processor"]},
 {data["num_cores"]} cores, Python {data["python"]}, {versions}.{ended}
 
 Wrong characters: edits between the whole texts in reading order, by true characters; spaces and full width do not
@@ -113,6 +124,22 @@ def _bars(bars: list[dict[str, Any]]) -> str:
         mark = "reached" if bar["is_reached"] else "**missed**"
         rows.append(f"| {bar['bar']} | {bar['measured']:g} | {sign} {bar['limit']:g} | {mark} |")
     return "\n".join(rows) + "\n"
+
+
+def _worn_lines(data: dict[str, Any]) -> str:
+    """Show what the trained weights do on sheets of their own kind that they never saw."""
+    lines = [
+        "### Lines worn on their way\n",
+        f"`{data['command']}`, {data['date']}: lines of sheets that were drawn and worn as those of the\n"
+        "training, with texts, faces, colours and wear of the same kinds, but other seeds. Wrong characters by the\n"
+        "weights in RapidOCR's wheel, by those trained further (`make worn-lines`), and by both together.\n",
+        "| worn how | lines | characters | bundled | trained | both |",
+        "|---|---|---|---|---|---|",
+    ]
+    for way, row in data["ways"].items():
+        shares = " | ".join(f"{100 * row[key] / row['characters']:.2f} %" for key in ("bundled", "trained", "both"))
+        lines.append(f"| {_WAYS[way]} | {row['lines']} | {row['characters']} | {shares} |")
+    return "\n".join(lines) + "\n"
 
 
 def _moderating(data: dict[str, Any]) -> str:

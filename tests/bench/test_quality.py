@@ -189,6 +189,14 @@ def test_the_page_shows_how_long_a_folder_took(tmp_path: Path) -> None:
     assert "mean 0.41 s, median 0.40 s, longest 0.90 s (bar 1 s)" in quality_page(tmp_path)
 
 
+def test_the_page_shows_what_the_trained_weights_do(tmp_path: Path) -> None:
+    row = {"lines": 9, "characters": 200, "bundled": 30, "trained": 12, "both": 11}
+    data = {"date": "2026-01-02", "command": "python -m training.lines.evaluate", "ways": {"jpeg": row}}
+    (tmp_path / "worn_lines.json").write_text(json.dumps(data), "utf-8")
+    expected = "| saved as JPEG two to five times | 9 | 200 | 15.00 % | 6.00 % | 5.50 % |"
+    assert expected in quality_page(tmp_path)
+
+
 def test_the_kept_page_is_fresh() -> None:
     kept = (ROOT / "docs" / "quality.md").read_text("utf-8")
     assert kept.endswith(quality_page())

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from kandong.errors import ModelError
 from kandong.reading.quads import Boxes, Quads, Rgb, no_boxes, no_quads, overlap_shares, upright_boxes
 from kandong.reading.recogniser import RawLine, Recogniser, planes_of
+from kandong.reading.worn_weights import put_weights, worn_weights
 
 _WEIGHTS: Final = {
     "Det": "PP-OCRv6_det_small.onnx",
@@ -67,7 +68,10 @@ class Ocr:
         engine = _open_rapidocr()
         self._detector = engine._load_det_model()
         self._classifier = engine._load_cls_model()
-        self._recogniser = Recogniser(_weights_folder() / _WEIGHTS["Rec"])
+        self._recogniser = Recogniser(recogniser_weights())
+        worn_weights()  # that they are there is better known now than at the first worn line
+        self._for_worn_lines: Recogniser | None = None
+        self._opening = threading.Lock()
 
     def detect(self, rgb: Rgb) -> Boxes:
         """Find lines of text; quads in pixels of ``rgb``, in no particular order.
@@ -108,6 +112,16 @@ class Ocr:
         """Read straightened crops of one line each, in order. A crop may have any size from 1×1."""
         return self._recogniser.read(crops)
 
+    def read_worn(self, crops: Iterable[Rgb]) -> list[RawLine]:
+        """Read crops of worn lines: by the bundled weights and those trained on such lines together.
+
+        The first call opens the latter, which takes about half a second.
+        """
+        with self._opening:
+            if self._for_worn_lines is None:
+                self._for_worn_lines = Recogniser(recogniser_weights(), change=put_weights)
+        return self._recogniser.read_together(self._for_worn_lines, crops)
+
     def upside_down_share(self, crops: Sequence[Rgb]) -> float:
         """Give the share of crops that surely stand on their head; 0.0 without any."""
         usable = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops if min(crop.shape[:2]) > 3]
@@ -142,14 +156,21 @@ def pipeline_digest_parts() -> tuple[str, ...]:
     """Name what determines the result of reading apart from our own code: versions and weights."""
     packages = ("rapidocr", "openvino", "opencv-python-headless", "zxing-cpp", "opencc", "jieba")
     versions = [f"{name}={importlib.metadata.version(name)}" for name in packages]
-    return (*versions, *_WEIGHTS.values())
+    return (*versions, *_WEIGHTS.values(), worn_weights().name)
 
 
 def weights_bytes() -> int:
     """Give the size of the weights, without loading them. Errors: ``ModelError`` where they are missing."""
     folder = _weights_folder()
     _check_weights(folder)
-    return sum((folder / name).stat().st_size for name in _WEIGHTS.values())
+    return sum((folder / name).stat().st_size for name in _WEIGHTS.values()) + worn_weights().stat().st_size
+
+
+def recogniser_weights() -> Path:
+    """Name the file of the recogniser's weights. Errors: ``ModelError`` where they are missing."""
+    folder = _weights_folder()
+    _check_weights(folder)
+    return folder / _WEIGHTS["Rec"]
 
 
 def _weights_folder() -> Path:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 import queue
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +38,7 @@ _MAX_STREAMS: Final = 8
 _DOUBTED_BELOW: Final = 0.98
 _MIN_OTHER_CONF: Final = 0.001
 _MAX_OTHERS: Final = 12
+_MIN_JOINED: Final = 1e-7
 # The full stop behind a sentence is its smallest glyph and fades first. Of 1,663 lines without one no blank end held
 # more than 0.0009 of it, of 25 lines that had lost theirs 20 held more than 0.009 (docs/experiments.md). Sharp print
 # has sharp full stops, and what ends with one is a sentence.
@@ -82,12 +84,16 @@ class RawLine:
 class Recogniser:
     """The graph with a stream for each core. Any thread may call."""
 
-    def __init__(self, weights: Path, num_streams: int | None = None) -> None:
+    def __init__(
+        self, weights: Path, num_streams: int | None = None, *, change: Callable[[Any], None] | None = None
+    ) -> None:
+        """Open the graph; ``change`` may put other constants into it."""
         wanted = min(num_usable_cores(), _MAX_STREAMS) if num_streams is None else num_streams
         core = openvino.Core()
         model = core.read_model(weights)
-        names = model.get_rt_info(["framework", "character"]).value.splitlines()
-        self._alphabet = ["", *names, " "]  # the first is the blank between characters
+        if change is not None:
+            change(model)
+        self._alphabet = alphabet_of(model)
         self._full_stop = self._alphabet.index(_FULL_STOP)
         compiled = core.compile_model(model, "CPU", {"NUM_STREAMS": wanted, "INFERENCE_NUM_THREADS": wanted})
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -104,13 +110,42 @@ class Recogniser:
 
     def read_one(self, crop: Rgb) -> RawLine:
         """Read one crop on the calling thread."""
+        with self._inferred(crop) as (values, used):
+            return decode(values, used, self._alphabet, self._full_stop)
+
+    def read_together(self, other: Recogniser, crops: Iterable[Rgb]) -> list[RawLine]:
+        """Read crops, in order, by what this and another graph of the same shape say together.
+
+        Their probabilities' geometric mean counts: what one of them holds for impossible is not said.
+        """
+        return list(self._pool.map(lambda crop: self._read_one_together(other, crop), crops))
+
+    def _read_one_together(self, other: Recogniser, crop: Rgb) -> RawLine:
+        with self._inferred(crop) as (own, used), other._inferred(crop) as (others, _):
+            return decode(joined(own, others), used, self._alphabet, self._full_stop)
+
+    @contextmanager
+    def _inferred(self, crop: Rgb) -> Iterator[tuple[NDArray[np.float32], float]]:
+        """Give (steps, alphabet) in probabilities, which the next line overwrites, and the used share of the width."""
         planes, used = line_planes(crop)
         request = self._requests.get()
         try:
             request.infer([planes[None]])
-            return decode(request.get_output_tensor().data[0], used, self._alphabet, self._full_stop)
+            yield request.get_output_tensor().data[0], used
         finally:
             self._requests.put(request)
+
+
+def joined(values: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the geometric mean of two sets of probabilities (steps, alphabet), made whole again."""
+    mean = np.sqrt(np.maximum(values, _MIN_JOINED) * np.maximum(others, _MIN_JOINED))
+    return np.asarray(mean / mean.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def alphabet_of(model: Any) -> list[str]:
+    """Give what each place of the recogniser's output stands for: first the blank between characters, last a space."""
+    names = model.get_rt_info(["framework", "character"]).value.splitlines()
+    return ["", *names, " "]
 
 
 def decode(values: NDArray[np.float32], used: float, alphabet: list[str], full_stop: int | None = None) -> RawLine:
