@@ -8,6 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from training.lines import evaluate, sheets, wear, wording
 from training.lines.sheets import FaceMissingError
@@ -68,7 +69,7 @@ def test_a_lines_place_is_followed_through_the_wear(way: str, monkeypatch: pytes
     monkeypatch.setattr(wear, "_TURNED_SHARE", float(way == "turned"))
     monkeypatch.setattr(wear, "_SHARES", [0, 0, 0, 0, 1])
     for seed in range(5):
-        paper = wear.Image.new("RGB", (600, 400), "white")
+        paper = Image.new("RGB", (600, 400), "white")
         paper.paste((0, 0, 0), (430, 300, 442, 312))
         worn, move, _ = wear._worn(Random(seed), np.random.default_rng(seed), paper, 12)
         rows, columns = np.nonzero(np.asarray(worn.convert("L")) < 100)

@@ -95,7 +95,7 @@ def train(
             )
         losses = losses_of(student, teacher, alphabet, batch)
         optimiser.zero_grad()
-        losses.sum().backward()  # type: ignore[no-untyped-call]
+        losses.sum().backward()
         torch.nn.utils.clip_grad_norm_(trained.values(), 5.0)
         optimiser.step()
         share = 1 - min(_LONGEST_MEAN, (step + 2) / (step + 21))
@@ -105,7 +105,11 @@ def train(
         num_lines += len(batch)
         averages += (losses.detach().numpy() - averages) * max(0.02, 1 / (step + 1))
         if (step + 1) % _LOG_EVERY == 0:
-            said = {"step": step + 1, "lines": num_lines, "seconds": round(time.monotonic() - started)}
+            said: dict[str, float] = {
+                "step": step + 1,
+                "lines": num_lines,
+                "seconds": round(time.monotonic() - started),
+            }
             said |= {name: round(float(value), 4) for name, value in zip(("text", "places"), averages, strict=True)}
             print(json.dumps(said), file=log, flush=True)
         if (step + 1) % _SAVE_EVERY == 0:
