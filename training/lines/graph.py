@@ -8,18 +8,13 @@ each trained constant keeps the name under which the product finds it. The twin 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import openvino
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from kandong.reading.ocr import recogniser_weights
 
 _NO_BOUND = 2**62
 
@@ -31,12 +26,6 @@ class Step(NamedTuple):
     name: str
     inputs: list[tuple[str, int]]
     attributes: dict[str, Any]
-
-
-@functools.cache
-def weights_model(path: Path | None = None) -> Any:
-    """Open the recogniser's graph; without a path, that of the installed RapidOCR."""
-    return openvino.Core().read_model(path or recogniser_weights())
 
 
 class Graph(nn.Module):

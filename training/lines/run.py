@@ -32,8 +32,9 @@ from torch import Tensor
 
 from kandong.reading.recogniser import alphabet_of
 
-from .graph import Graph, weights_model
+from .graph import Graph
 from .wear import LINE_HEIGHT_PX, Crop, crops_of
+from .weights import weights_model
 
 FIRST_SEED = 1_000_000
 NUM_STEPS, RATE, NUM_WARMUP_STEPS = 700, 2.5e-4, 50

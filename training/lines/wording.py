@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kandong.reading.recogniser import alphabet_of
 
-from .graph import weights_model
+from .weights import weights_model
 
 _NUMBERS_SHARE, _WORDS_SHARE, _COMMENTS_SHARE = 0.22, 0.32, 0.72  # bounds; what is above is news
 _WORD_WEIGHT = 0.4  # words are drawn by this power of their frequency
