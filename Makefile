@@ -97,7 +97,7 @@ worn-lines: $(STAMP) ## Train the recogniser further on worn lines (own environm
 	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
 	mkdir -p $(LINES) training/lines/record
 	.venv-train/bin/python -m training.lines.run $(LINES)/worn_lines.safetensors
-	cp $(LINES)/worn_lines.safetensors src/kandong/reading/weights/
+	install -m 644 $(LINES)/worn_lines.safetensors src/kandong/reading/weights/worn_lines.safetensors
 	cp $(LINES)/worn_lines.log.jsonl training/lines/record/log.jsonl
 	.venv-train/bin/python -m training.lines.evaluate
 	$(BIN)/python -m docs.generate

@@ -26,9 +26,10 @@ class Scripted:
 
     def __init__(self, answer: RawLine) -> None:
         self.answer = answer
-        self.num_read = 0
+        self.num_read = self.num_calls = 0
 
     def read_worn(self, crops: Iterable[Rgb]) -> list[RawLine]:
+        self.num_calls += 1
         answers = [self.answer for _ in crops]
         self.num_read += len(answers)
         return answers
@@ -44,6 +45,13 @@ def test_only_unsure_text_is_looked_at_again() -> None:
     scripted = Scripted(raw("丁丁", 0.5))
     assert looked(lines, scripted) == ["甲甲", "丁丁", "丙丙"]
     assert scripted.num_read == 1
+
+
+def test_sharp_pictures_open_no_weights_for_worn_lines() -> None:
+    scripted = Scripted(raw("丁丁", 0.5))
+    assert looked([FoundLine(raw("甲甲", 0.99), QUAD)], scripted) == ["甲甲"]
+    assert looked([], scripted) == []
+    assert scripted.num_calls == 0
 
 
 def test_no_second_look_takes_text_away() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from bench.cards.fonts import FontMissingError
 from bench.cards.make import make_card
+from bench.quality_metrics import folded
 from kandong.errors import ModelError
 from kandong.reading import ocr as ocr_module
 from kandong.reading import worn_weights
@@ -44,11 +44,6 @@ def worn_crops() -> list[tuple[Rgb, str]]:
         rgb = np.asarray(card.image.convert("RGB"))
         crops += [(crop_quad(rgb, np.array(line.quad, np.float32), margin=0.15), line.text) for line in card.lines]
     return crops
-
-
-def plain(text: str) -> str:
-    """Leave out what both widths of a sign and spaces differ in."""
-    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 def test_the_file_changes_much_of_the_graph_but_not_what_names_the_characters() -> None:
@@ -93,9 +88,9 @@ def test_unsure_lines_are_read_with_fewer_wrong_characters() -> None:
     first = shared_ocr().read(crop for crop, _ in crops)
     unsure = [i for i, line in enumerate(first) if line.conf < 0.98]
     again = shared_ocr().read_worn(crops[i][0] for i in unsure)
-    before = sum(Levenshtein.distance(plain(crops[i][1]), plain(first[i].text)) for i in unsure)
+    before = sum(Levenshtein.distance(folded(crops[i][1]), folded(first[i].text)) for i in unsure)
     after = sum(
-        Levenshtein.distance(plain(crops[i][1]), plain(line.text)) for i, line in zip(unsure, again, strict=True)
+        Levenshtein.distance(folded(crops[i][1]), folded(line.text)) for i, line in zip(unsure, again, strict=True)
     )
     assert before > 20
     assert after <= 0.9 * before

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.cards.fonts import FontMissingError
+from kandong.reading.recogniser import LINE_HEIGHT_PX
 from training.lines import evaluate, sheets, wear, wording
-from training.lines.sheets import FaceMissingError
 
 SMALL = wording.Corpus(
     comments=["东西收到了，包装很好，下次还会再来。", "质量一般，物流倒是挺快的！"],
@@ -30,7 +31,7 @@ def small_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def crops_or_skip(seed: int) -> list[wear.Crop]:
     try:
         return wear.sheet_crops(seed)
-    except FaceMissingError as error:
+    except FontMissingError as error:
         pytest.skip(str(error))
 
 
@@ -56,7 +57,7 @@ def test_crops_have_the_height_that_is_read_and_hold_their_ink() -> None:
     assert {crop.way for crop in crops} == set(wear.WAYS)
     for crop in crops:
         height, width, _ = crop.pixels.shape
-        assert height == wear.LINE_HEIGHT_PX
+        assert height == LINE_HEIGHT_PX
         assert 0 < width <= wear.MAX_WIDTH_PX
         assert crop.text
     # Of text and paper there are two shades at least, also where wear took most of it.
@@ -93,7 +94,7 @@ def test_lines_of_a_sheet_lie_within_it_one_under_the_other() -> None:
     for seed in range(12):
         try:
             image, lines = sheets.draw_sheet(Random(seed), np.random.default_rng(seed))
-        except FaceMissingError as error:
+        except FontMissingError as error:
             pytest.skip(str(error))
         assert lines
         for line in lines:

@@ -30,17 +30,16 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from kandong.reading.recogniser import alphabet_of
+from kandong.reading.recogniser import LINE_HEIGHT_PX, alphabet_of, padded_width, planes_of
 
 from .graph import Graph
-from .wear import LINE_HEIGHT_PX, Crop, crops_of
+from .wear import Crop, crops_of
 from .weights import weights_model
 
 FIRST_SEED = 1_000_000
 NUM_STEPS, RATE, NUM_WARMUP_STEPS = 700, 2.5e-4, 50
 _SHEETS_A_SHARD, _SHEETS_A_TASK = 400, 20
 _BATCH_WIDTH_PX = 12_800  # of all lines of a batch together, padding included
-_WIDTH_STEP_PX, _MIN_WIDTH_PX = 32, 64
 _STEP_PX = 8  # the recogniser says one thing for so many pixels
 _LONGEST_MEAN = 0.99  # of the running mean of the weights, which is what is kept
 _LOG_EVERY, _SAVE_EVERY = 25, 200
@@ -125,8 +124,8 @@ def losses_of(student: Graph, teacher: Graph, alphabet: list[str], batch: list[C
     drift, and the two graphs can no longer speak together.
     """
     with torch.no_grad():
-        said = teacher(planes_of([crop.sharp for crop in batch]), in_bfloat16=True).argmax(-1)  # (lines, steps)
-    likelihoods = student(planes_of([crop.pixels for crop in batch]), in_bfloat16=True).float().log_softmax(-1)
+        said = teacher(_batch_planes([crop.sharp for crop in batch]), in_bfloat16=True).argmax(-1)  # (lines, steps)
+    likelihoods = student(_batch_planes([crop.pixels for crop in batch]), in_bfloat16=True).float().log_softmax(-1)
     num_steps = torch.tensor([min(said.shape[1], -(-crop.pixels.shape[1] // _STEP_PX) + 1) for crop in batch])
     is_read = torch.tensor(
         [_plain(_decoded(steps, alphabet)) == _plain(crop.text) for steps, crop in zip(said, batch, strict=True)]
@@ -158,13 +157,12 @@ def _plain(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).split())
 
 
-def planes_of(lines: list[NDArray[np.uint8]]) -> Tensor:
+def _batch_planes(lines: list[NDArray[np.uint8]]) -> Tensor:
     """Give (lines, 3, 48, width) in blue, green, red from -1 to 1, padded with 0 as the product does."""
-    widest = max(pixels.shape[1] for pixels in lines)
-    width = max(_MIN_WIDTH_PX, -(-widest // _WIDTH_STEP_PX) * _WIDTH_STEP_PX)
+    width = padded_width(max(pixels.shape[1] for pixels in lines))
     planes = np.zeros((len(lines), 3, LINE_HEIGHT_PX, width), np.float32)
     for own, pixels in zip(planes, lines, strict=True):
-        own[:, :, : pixels.shape[1]] = pixels[:, :, ::-1].transpose(2, 0, 1) / 127.5 - 1
+        own[:, :, : pixels.shape[1]] = planes_of(pixels)
     return torch.from_numpy(planes).contiguous(memory_format=torch.channels_last)
 
 

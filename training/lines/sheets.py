@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from bench.cards.fonts import FontMissingError
+
 from .wording import line_text
 
 Colour = tuple[int, ...]
@@ -35,10 +37,6 @@ _FACES = (
 _WEIGHTS = [weight for _, _, weight in _FACES]
 _SIZES_PX = (16, 18, 20, 22, 24, 26, 28, 30, 34, 38, 44)
 _MIN_CONTRAST, _STRONG_CONTRAST, _STRONG_SHARE = 70, 150, 0.3
-
-
-class FaceMissingError(RuntimeError):
-    """A font that the sheets are drawn with is not installed; the message says how to get it."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def _font(face: int, size_px: int) -> ImageFont.FreeTypeFont:
     try:
         return ImageFont.truetype(path, size_px, index=index, layout_engine=ImageFont.Layout.BASIC)
     except OSError as error:
-        raise FaceMissingError(f"The font {path} is not installed: apt-get install {_PACKAGES}") from error
+        raise FontMissingError(f"The font {path} is not installed: apt-get install {_PACKAGES}") from error
 
 
 def _fitted(rng: Random, font: ImageFont.FreeTypeFont, room_px: int) -> str:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from kandong.reading.quads import crop_quad
+from kandong.reading.recogniser import LINE_HEIGHT_PX
 
 from .sheets import draw_sheet
 
-LINE_HEIGHT_PX = 48
 MAX_WIDTH_PX = 900
 _MIN_CROP_PX = 6
 # Saved again and again, saved once or twice, in the dark, out of focus, hardly at all.

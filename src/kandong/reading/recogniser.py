@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from kandong.machine import num_usable_cores
 from kandong.reading.quads import Rgb
 
-_LINE_HEIGHT_PX: Final = 48
+LINE_HEIGHT_PX: Final = 48
 # Widths are rounded up to steps, so that few different shapes are compiled.
 _LINE_WIDTH_STEP_PX: Final = 32
 _LINE_MIN_WIDTH_PX: Final = 64
@@ -211,11 +211,16 @@ def planes_of(image: Any) -> NDArray[np.float32]:
     return planes
 
 
+def padded_width(width_px: int) -> int:
+    """Give the width that a line of a scaled width is padded to."""
+    return max(_LINE_MIN_WIDTH_PX, -(-width_px // _LINE_WIDTH_STEP_PX) * _LINE_WIDTH_STEP_PX)
+
+
 def line_planes(crop: Rgb) -> tuple[NDArray[np.float32], float]:
     """Scale a crop to the recogniser's height; gives its planes and the share of their width that is the crop."""
     height, width = crop.shape[:2]
-    scaled = int(np.clip(math.ceil(_LINE_HEIGHT_PX * width / height), 1, _LINE_MAX_WIDTH_PX))
-    padded = max(_LINE_MIN_WIDTH_PX, -(-scaled // _LINE_WIDTH_STEP_PX) * _LINE_WIDTH_STEP_PX)
-    planes = np.zeros((3, _LINE_HEIGHT_PX, padded), dtype=np.float32)
-    planes[:, :, :scaled] = planes_of(cv2.resize(crop, (scaled, _LINE_HEIGHT_PX)))
+    scaled = int(np.clip(math.ceil(LINE_HEIGHT_PX * width / height), 1, _LINE_MAX_WIDTH_PX))
+    padded = padded_width(scaled)
+    planes = np.zeros((3, LINE_HEIGHT_PX, padded), dtype=np.float32)
+    planes[:, :, :scaled] = planes_of(cv2.resize(crop, (scaled, LINE_HEIGHT_PX)))
     return planes, scaled / padded

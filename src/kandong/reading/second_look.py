@@ -30,6 +30,8 @@ def look_again(
     unsure = [i for i, line in enumerate(lines) if line.raw.conf < _UNSURE_CONF and is_text(line)]
     unsure = sorted(unsure, key=lambda i: lines[i].raw.conf)[:MAX_SECOND_LOOKS]
     better = list(lines)
+    if not unsure:
+        return better  # the weights for worn lines are opened for worn lines alone
     for index, raw in zip(unsure, ocr.read_worn(crops[i] for i in unsure), strict=True):
         again = replace(lines[index], raw=raw)
         if is_text(again):
