@@ -62,7 +62,7 @@ def test_the_file_changes_much_of_the_graph_but_not_what_names_the_characters() 
     assert sum(before[name].tobytes() not in held for name in changed) > 100
 
 
-def test_both_together_are_the_geometric_mean_of_what_each_of_them_says() -> None:
+def test_both_together_are_the_weighted_geometric_mean_of_what_each_of_them_says() -> None:
     first = Recogniser(recogniser_weights(), num_streams=1)
     trained = Recogniser(recogniser_weights(), num_streams=1, change=put_weights)
     crops = [crop for crop, _ in worn_crops()[:12]]
@@ -75,12 +75,14 @@ def test_both_together_are_the_geometric_mean_of_what_each_of_them_says() -> Non
                 assert share == used
                 values.append(np.array(own))
         assert values[0].shape == values[1].shape
-        logs = np.mean([np.log(np.maximum(one.astype(np.float64), 1e-7)) for one in values], axis=0)
-        mean = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
+        logs = [np.log(np.maximum(one.astype(np.float64), 1e-7)) for one in values]
+        mean = np.exp(0.35 * logs[0] + 0.65 * logs[1]) * np.where(np.arange(values[0].shape[1]) == 0, 0.2, 1.0)
+        mean /= mean.sum(axis=1, keepdims=True)
         expected.append(decode(mean.astype(np.float32), used, first._alphabet, first._full_stop))
     together = shared_ocr().read_worn(crops)
     assert [line.text for line in together] == [line.text for line in expected]
-    assert [line.conf for line in together] == pytest.approx([line.conf for line in expected], abs=1e-4)
+    # Here each of 18,000 characters holds at least a ten-millionth, there only those that are likely anywhere.
+    assert [line.conf for line in together] == pytest.approx([line.conf for line in expected], abs=0.02)
 
 
 def test_unsure_lines_are_read_with_fewer_wrong_characters() -> None:

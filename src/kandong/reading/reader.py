@@ -40,7 +40,7 @@ from kandong.reading.words import WordChange, word_changes
 from kandong.types import Picture
 
 # Raised by hand when the same pixels may give another result.
-PIPELINE_VERSION: Final = 6
+PIPELINE_VERSION: Final = 7
 # A line is marked when it is less sure than this as a whole, or in any one character.
 LOW_CONF: Final = 0.85
 LOW_CHARACTER_CONF: Final = 0.5

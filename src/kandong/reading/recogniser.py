@@ -39,6 +39,11 @@ _DOUBTED_BELOW: Final = 0.98
 _MIN_OTHER_CONF: Final = 0.001
 _MAX_OTHERS: Final = 12
 _MIN_JOINED: Final = 1e-7
+_MIN_LIKELY: Final = 1e-4
+# How much the other graph counts of two that speak together, and what of their word for no character is believed: where
+# they disagree on a glyph, nothing is what they agree on (docs/experiments.md).
+_OTHERS_WEIGHT: Final = 0.65
+_BLANK_SHARE: Final = 0.2
 # The full stop behind a sentence is its smallest glyph and fades first. Of 1,663 lines without one no blank end held
 # more than 0.0009 of it, of 25 lines that had lost theirs 20 held more than 0.009 (docs/experiments.md). Sharp print
 # has sharp full stops, and what ends with one is a sentence.
@@ -116,7 +121,7 @@ class Recogniser:
     def read_together(self, other: Recogniser, crops: Iterable[Rgb]) -> list[RawLine]:
         """Read crops, in order, by what this and another graph of the same shape say together.
 
-        Their probabilities' geometric mean counts: what one of them holds for impossible is not said.
+        Their probabilities' weighted geometric mean counts: what one of them holds for impossible is not said.
         """
         return list(self._pool.map(lambda crop: self._read_one_together(other, crop), crops))
 
@@ -137,9 +142,16 @@ class Recogniser:
 
 
 def joined(values: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the geometric mean of two sets of probabilities (steps, alphabet), made whole again."""
-    mean = np.sqrt(np.maximum(values, _MIN_JOINED) * np.maximum(others, _MIN_JOINED))
-    return np.asarray(mean / mean.sum(axis=1, keepdims=True), dtype=np.float32)
+    """Give the weighted geometric mean of two sets of probabilities (steps, alphabet), less of the blank, made whole."""
+    # Thousands of characters are nowhere likely; powers of all of them would take longer than the graphs.
+    is_likely = np.maximum(values.max(axis=0), others.max(axis=0)) >= _MIN_LIKELY
+    is_likely[0] = True
+    own, other = (np.maximum(one[:, is_likely], _MIN_JOINED) for one in (values, others))
+    mean = own * (other / own) ** _OTHERS_WEIGHT
+    mean[:, 0] *= _BLANK_SHARE
+    whole = np.zeros_like(values)
+    whole[:, is_likely] = mean / mean.sum(axis=1, keepdims=True)
+    return whole
 
 
 def alphabet_of(model: Any) -> list[str]:
