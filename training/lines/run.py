@@ -37,7 +37,7 @@ from .wear import Crop, crops_of
 from .weights import weights_model
 
 FIRST_SEED = 1_000_000
-NUM_STEPS, RATE, NUM_WARMUP_STEPS = 700, 2.5e-4, 50
+NUM_STEPS, RATE, NUM_WARMUP_STEPS = 1500, 3e-4, 50
 _SHEETS_A_SHARD, _SHEETS_A_TASK = 400, 20
 _BATCH_WIDTH_PX = 12_800  # of all lines of a batch together, padding included
 _STEP_PX = 8  # the recogniser says one thing for so many pixels

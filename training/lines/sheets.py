@@ -36,7 +36,7 @@ _FACES = (
 )
 _WEIGHTS = [weight for _, _, weight in _FACES]
 _SIZES_PX = (16, 18, 20, 22, 24, 26, 28, 30, 34, 38, 44)
-_MIN_CONTRAST, _STRONG_CONTRAST, _STRONG_SHARE = 70, 150, 0.3
+_MIN_CONTRAST, _STRONG_CONTRAST, _STRONG_SHARE = 55, 150, 0.3
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 from kandong.reading.quads import crop_quad
 from kandong.reading.recogniser import LINE_HEIGHT_PX
 
-from .sheets import draw_sheet
+from .sheets import Line, draw_sheet
 
 MAX_WIDTH_PX = 900
 _MIN_CROP_PX = 6
@@ -30,6 +30,9 @@ _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 _FIRST_FILTERS = [_BICUBIC, Image.Resampling.LANCZOS, _BILINEAR]
 _LATER_FILTERS = [_BILINEAR, _BICUBIC]
 _HALVED_COLOUR = [2, 2, 2, 1, 0]  # Pillow's numbers for 4:2:0, 4:2:2 and 4:4:4
+# Room above and below the ink, and how far a box's ends are shifted against each other, by the height of the type.
+_USUAL_ROOM, _MAX_ROOM, _HIGH_SHARE = 0.26, 0.7, 0.25
+_MAX_SLANT, _SLANT_SHARE = 0.25, 0.2
 _TURNED_SHARE, _MAX_TURN_DEGREES = 0.12, 4.5
 
 Move = Callable[[float, float], tuple[float, float]]
@@ -62,12 +65,7 @@ def sheet_crops(seed: int) -> list[Crop]:
     pixels, before = np.asarray(worn), np.asarray(image)
     crops = []
     for line in lines:
-        size = line.size_px
-        # A detector's boxes leave more or less room around the ink.
-        left, right = rng.uniform(-0.02, 0.4) * size, rng.uniform(-0.02, 0.4) * size
-        above, below = rng.uniform(-0.02, 0.26) * size, rng.uniform(-0.02, 0.26) * size
-        x0, y0, x1, y1 = line.x0 - left, line.y0 - above, line.x1 + right, line.y1 + below
-        corners = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+        corners = _box_of(rng, line)
         quad = np.array([move(*corner) for corner in corners], np.float32)
         quad += noise.normal(0, 0.3, (4, 2))
         cut = crop_quad(pixels, quad)
@@ -80,6 +78,18 @@ def sheet_crops(seed: int) -> list[Crop]:
     return crops
 
 
+def _box_of(rng: Random, line: Line) -> tuple[tuple[float, float], ...]:
+    """Give corners as a detector might: with more or less room around the ink, at times far too high or slanting."""
+    size = line.size_px
+    most = _MAX_ROOM if rng.random() < _HIGH_SHARE else _USUAL_ROOM
+    above, below = rng.uniform(-0.02, most) * size, rng.uniform(-0.02, most) * size
+    left, right = rng.uniform(-0.02, 0.4) * size, rng.uniform(-0.02, 0.4) * size
+    slant = rng.uniform(-_MAX_SLANT, _MAX_SLANT) * size if rng.random() < _SLANT_SHARE else 0.0
+    above, below = above + abs(slant), below + abs(slant)
+    x0, y0, x1, y1 = line.x0 - left, line.y0 - above, line.x1 + right, line.y1 + below
+    return (x0, y0 - slant), (x1, y0 + slant), (x1, y1 + slant), (x0, y1 - slant)
+
+
 def _resized(cut: NDArray[np.uint8], width_px: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(np.ascontiguousarray(cut), (width_px, LINE_HEIGHT_PX)), dtype=np.uint8)
 
@@ -88,7 +98,7 @@ def _worn(rng: Random, noise: np.random.Generator, image: Image.Image, size_px: 
     """Wear a sheet whose type is ``size_px`` high; gives it, the way of its points, and what wore it."""
     was = image.size
     way = rng.choices(WAYS, _SHARES)[0]
-    least, most = {"jpeg": (10, 22), "light": (8, 24)}.get(way, (12, 32))
+    least, most = {"jpeg": (9, 22), "light": (8, 24)}.get(way, (12, 32))
     scale = min(1.0, math.exp(rng.uniform(math.log(least), math.log(most))) / size_px)
     small = image.resize(_scaled(image, scale), rng.choice(_FIRST_FILTERS))
     if way == "blur":

@@ -142,7 +142,7 @@ class Recogniser:
 
 
 def joined(values: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the weighted geometric mean of two sets of probabilities (steps, alphabet), less of the blank, made whole."""
+    """Give the weighted geometric mean of probabilities (steps, alphabet), with less of the blank, made whole."""
     # Thousands of characters are nowhere likely; powers of all of them would take longer than the graphs.
     is_likely = np.maximum(values.max(axis=0), others.max(axis=0)) >= _MIN_LIKELY
     is_likely[0] = True
