@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kandong.reading.glyphs import currency_changes, glyph_changes, is_invented, is_simplified_print, to_simplified
+from kandong.reading.glyphs import (
+    currency_changes,
+    full_stop_change,
+    glyph_changes,
+    is_invented,
+    is_simplified_print,
+    to_simplified,
+)
 
 
 def corrected(text: str, runners_up: list[str] | None = None, *, simplified: bool = True) -> str:
@@ -107,3 +114,26 @@ def test_other_letters_stay_where_the_recogniser_is_sure(text: str) -> None:
 @pytest.mark.parametrize("text", ["型号：V8Pro", "微信：v2186abc", "规格V12", "价V"])
 def test_letters_of_names_stay(text: str) -> None:
     assert currency_changes(text, [["¥"] for _ in text]) == []
+
+
+def test_a_worn_full_stop_read_as_a_point_ends_its_sentence() -> None:
+    change = full_stop_change("请妥善保管小票.", [("。", 0.1)])
+    assert change is not None
+    assert (change.index, change.raw, change.text, change.reason) == (7, ".", "。", "stop")
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("请妥善保管小票.", []),  # the recogniser sees a point
+        ("请妥善保管小票.", [("。", 0.01), (",", 0.2)]),
+        ("一级棒.", [("。", 0.3)]),
+        ("真是热情到..", [("。", 0.3)]),
+        ("共计人民币大写9.", [("。", 0.3)]),
+        ("客服热线由 Kandong Co.", [("。", 0.3)]),
+        ("请妥善保管.小票", [("。", 0.3)]),
+        ("", []),
+    ],
+)
+def test_any_other_point_stays(text: str, others: list[tuple[str, float]]) -> None:
+    assert full_stop_change(text, others) is None

@@ -32,6 +32,10 @@ _NAMED_PRICE: Final = re.compile(r"(?:价|[定订押]金)[：: ]?([VvYy])(?=\d{1
 # Letters that look alike in both cases: vX and Vx before a colon are vx, VX only where the recogniser was in doubt.
 _CONTACT: Final = re.compile(r"(?<![A-Za-z])(?:vX|Vx|VX)(?=[:：])")
 _DOOR: Final = re.compile(f"(?<![{_INSIDE}])内(?=店)")
+# Worn, the 。 behind a sentence becomes a point. Who types a point there is read as surely as the print is sharp.
+_POINT_AT_END: Final = re.compile(r"(?<=[\u4e00-\u9fff])\.$")
+_MIN_SENTENCE_HAN: Final = 5
+_MIN_FULL_STOP_CONF: Final = 0.03
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class GlyphChange:
     index: int
     raw: str
     text: str
-    reason: str  # "traditional", "door", "currency" or "case"; "list" and "word" elsewhere
+    reason: str  # "traditional", "door", "currency", "case" or "stop"; "list" and "word" elsewhere
 
 
 def to_simplified(text: str) -> str:
@@ -96,6 +100,14 @@ def currency_changes(text: str, others: Sequence[Collection[str]]) -> list[Glyph
     places = {found.start() for found in _PRICED.finditer(text) if {"¥", "￥"} & set(others[found.start()])}
     places |= {found.start(1) for found in _NAMED_PRICE.finditer(text)}
     return [GlyphChange(i, text[i], "¥", "currency") for i in sorted(places)]
+
+
+def full_stop_change(text: str, others: Collection[tuple[str, float]]) -> GlyphChange | None:
+    """Name the point behind a sentence of Chinese that should be 。; ``others`` is what else the last place may be."""
+    is_sentence = sum("\u4e00" <= character <= "\u9fff" for character in text) >= _MIN_SENTENCE_HAN
+    if not is_sentence or not _POINT_AT_END.search(text) or dict(others).get("。", 0.0) < _MIN_FULL_STOP_CONF:
+        return None
+    return GlyphChange(len(text) - 1, ".", "。", "stop")
 
 
 @cache

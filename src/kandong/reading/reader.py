@@ -17,7 +17,7 @@ import numpy as np
 
 from kandong.reading.codes import Code, find_codes
 from kandong.reading.columns import FoundLine
-from kandong.reading.glyphs import GlyphChange, currency_changes, glyph_changes, is_simplified_print
+from kandong.reading.glyphs import GlyphChange, currency_changes, full_stop_change, glyph_changes, is_simplified_print
 from kandong.reading.injection import find_instructions_in_lines
 from kandong.reading.lines import read_lines
 from kandong.reading.numbered import mark_changes
@@ -163,6 +163,7 @@ def _changes(lines: Sequence[FoundLine]) -> list[list[GlyphChange | WordChange]]
         glyphs = [
             *glyph_changes(text, [c.runner_up for c in characters], simplified_print=is_simplified),
             *currency_changes(text, [{other for other, _ in c.others} for c in characters]),
+            full_stop_change(text, characters[-1].others if characters else ()),
         ]
         own: dict[int, GlyphChange | WordChange] = {change.index: change for change in word_changes(characters)}
         # What is known of a glyph counts more than what makes a word.
