@@ -92,7 +92,7 @@ mini-ship: $(STAMP) ## Take what `make mini` trained into the package, with samp
 	$(BIN)/python -m docs.generate
 
 LINES ?= build/worn_lines
-worn-lines: $(STAMP) ## Train the recogniser further on worn lines (own environment with torch; an hour on 2 cores) and ship its weights
+worn-lines: $(STAMP) ## Train the recogniser further on worn lines (own environment with torch; an hour and a half on 2 cores) and ship its weights
 	$(PYTHON) -m venv .venv-train
 	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
 	mkdir -p $(LINES) training/lines/record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -44,7 +45,21 @@ def test_only_unsure_text_is_looked_at_again() -> None:
     lines = [FoundLine(raw(text, conf), QUAD) for text, conf in (("甲甲", 0.99), ("乙乙", 0.6), ("丙丙", 0.2))]
     scripted = Scripted(raw("丁丁", 0.5))
     assert looked(lines, scripted) == ["甲甲", "丁丁", "丙丙"]
-    assert scripted.num_read == 1
+    assert scripted.num_read == 2
+
+
+def test_a_drawing_becomes_text_only_by_several_chinese_characters_in_a_box_that_is_sure() -> None:
+    drawing = FoundLine(raw("丙", 0.2), QUAD)
+    sentence, letters = raw("图片仅供参考", 0.4), raw("OMNO12", 0.9)
+    assert looked([drawing], Scripted(sentence)) == ["图片仅供参考"]
+    assert looked([drawing], Scripted(letters)) == ["丙"]
+    assert looked([drawing], Scripted(raw("图片仅", 0.9))) == ["丙"]
+    assert looked([drawing], Scripted(raw("图片仅供参考", 0.2))) == ["丙"]
+    weak = Scripted(sentence)
+    assert looked([replace(drawing, is_weak=True)], weak) == ["丙"]
+    square = Scripted(sentence)
+    assert looked([replace(drawing, quad=QUAD * np.float32([1, 3]))], square) == ["丙"]
+    assert weak.num_read == square.num_read == 0
 
 
 def test_sharp_pictures_open_no_weights_for_worn_lines() -> None:

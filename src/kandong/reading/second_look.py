@@ -11,11 +11,14 @@ from typing import Final
 
 from kandong.reading.columns import FoundLine
 from kandong.reading.ocr import Ocr
-from kandong.reading.quads import Rgb
+from kandong.reading.quads import Rgb, quad_size
 
 # Looking at lines up to 0.995 too mends nothing more, stopping at 0.9 leaves half of what it mends in small print
 # (docs/experiments.md).
 _UNSURE_CONF: Final = 0.98
+# Worn Chinese is at times so little like any that the first reading has no more of it than of a drawing. So many
+# characters, read as surely as text is, are more than any drawing was taken for (docs/experiments.md).
+_MIN_HAN: Final = 4
 # A bound on the time that one hostile picture takes.
 MAX_SECOND_LOOKS: Final = 100
 
@@ -25,15 +28,25 @@ def look_again(
 ) -> list[FoundLine]:
     """Read unsure lines once more, the least sure first; gives all lines, these as they were read now.
 
-    What ``is_text`` takes for a drawing is left as it is: no second look makes it text. Nor does one take text away.
+    What ``is_text`` takes for a drawing becomes text only where the detector was sure and several Chinese characters
+    are read. No second look takes text away.
     """
-    unsure = [i for i, line in enumerate(lines) if line.raw.conf < _UNSURE_CONF and is_text(line)]
+    unsure = [i for i, line in enumerate(lines) if line.raw.conf < _UNSURE_CONF and (is_text(line) or _may_be(line))]
     unsure = sorted(unsure, key=lambda i: lines[i].raw.conf)[:MAX_SECOND_LOOKS]
     better = list(lines)
     if not unsure:
         return better  # the weights for worn lines are opened for worn lines alone
     for index, raw in zip(unsure, ocr.read_worn(crops[i] for i in unsure), strict=True):
         again = replace(lines[index], raw=raw)
-        if is_text(again):
+        if is_text(again) and (is_text(lines[index]) or _num_han(again.raw.text) >= _MIN_HAN):
             better[index] = again
     return better
+
+
+def _may_be(line: FoundLine) -> bool:
+    width, height = quad_size(line.quad)
+    return not line.is_weak and width >= _MIN_HAN / 2 * height
+
+
+def _num_han(text: str) -> int:
+    return sum("\u4e00" <= character <= "\u9fff" for character in text)
