@@ -58,7 +58,7 @@ def test_a_drawing_becomes_text_only_by_several_chinese_characters_in_a_box_that
     weak = Scripted(sentence)
     assert looked([replace(drawing, is_weak=True)], weak) == ["丙"]
     square = Scripted(sentence)
-    assert looked([replace(drawing, quad=QUAD * np.float32([1, 3]))], square) == ["丙"]
+    assert looked([replace(drawing, quad=QUAD * np.array([1, 3], dtype=np.float32))], square) == ["丙"]
     assert weak.num_read == square.num_read == 0
 
 
