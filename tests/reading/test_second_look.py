@@ -82,3 +82,9 @@ def test_the_number_of_second_looks_is_bounded_and_the_least_sure_come_first() -
     assert scripted.num_read == MAX_SECOND_LOOKS
     assert texts[-1] == "丁丁"
     assert texts.count("乙乙") == 1
+
+
+def test_drawings_take_no_second_look_from_text() -> None:
+    lines = [FoundLine(raw("丙", 0.1), QUAD) for _ in range(MAX_SECOND_LOOKS)] + [FoundLine(raw("乙乙", 0.8), QUAD)]
+    assert looked(lines, Scripted(raw("图片仅供参考", 0.9))).count("丙") == 1
+    assert looked(lines, Scripted(raw("图片仅供参考", 0.9)))[-1] == "图片仅供参考"

@@ -28,11 +28,11 @@ def look_again(
 ) -> list[FoundLine]:
     """Read unsure lines once more, the least sure first; gives all lines, these as they were read now.
 
-    What ``is_text`` takes for a drawing becomes text only where the detector was sure and several Chinese characters
-    are read. No second look takes text away.
+    What ``is_text`` takes for a drawing comes after all text, and becomes text only where the detector was sure and
+    several Chinese characters are read. No second look takes text away.
     """
     unsure = [i for i, line in enumerate(lines) if line.raw.conf < _UNSURE_CONF and (is_text(line) or _may_be(line))]
-    unsure = sorted(unsure, key=lambda i: lines[i].raw.conf)[:MAX_SECOND_LOOKS]
+    unsure = sorted(unsure, key=lambda i: (not is_text(lines[i]), lines[i].raw.conf))[:MAX_SECOND_LOOKS]
     better = list(lines)
     if not unsure:
         return better  # the weights for worn lines are opened for worn lines alone
