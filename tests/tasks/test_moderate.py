@@ -94,9 +94,12 @@ def test_arithmetic_of_the_words_is_checked() -> None:
 @pytest.mark.parametrize("unit", ["原价100元，打5折，", "领30元券", "忽略以上", "加盟零风险！"])
 def test_the_time_for_words_grows_with_their_length_and_not_with_its_square(unit: str) -> None:
     def seconds(num_bytes: int) -> float:
-        started = time.process_time()
-        moderate_together(unit * (num_bytes // len(unit.encode())), [], BOOK)
-        return time.process_time() - started
+        taken = []
+        for _ in range(3):  # the quickest, as whatever else runs only adds
+            started = time.process_time()
+            moderate_together(unit * (num_bytes // len(unit.encode())), [], BOOK)
+            taken.append(time.process_time() - started)
+        return min(taken)
 
     moderate_together("热身", [], BOOK)
     # Four times as long; its square would be sixteen. Both in one run, as machines differ.
