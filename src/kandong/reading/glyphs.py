@@ -102,9 +102,14 @@ def currency_changes(text: str, others: Sequence[Collection[str]]) -> list[Glyph
     return [GlyphChange(i, text[i], "¥", "currency") for i in sorted(places)]
 
 
+def num_han(text: str) -> int:
+    """Count the Chinese characters of the main block."""
+    return sum("\u4e00" <= character <= "\u9fff" for character in text)
+
+
 def full_stop_change(text: str, others: Collection[tuple[str, float]]) -> GlyphChange | None:
     """Name the point behind a sentence of Chinese that should be 。; ``others`` is what else the last place may be."""
-    is_sentence = sum("\u4e00" <= character <= "\u9fff" for character in text) >= _MIN_SENTENCE_HAN
+    is_sentence = num_han(text) >= _MIN_SENTENCE_HAN
     if not is_sentence or not _POINT_AT_END.search(text) or dict(others).get("。", 0.0) < _MIN_FULL_STOP_CONF:
         return None
     return GlyphChange(len(text) - 1, ".", "。", "stop")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from kandong.reading.columns import FoundLine
+from kandong.reading.glyphs import num_han
 from kandong.reading.ocr import Ocr
 from kandong.reading.quads import Rgb, quad_size
 
@@ -38,7 +39,7 @@ def look_again(
         return better  # the weights for worn lines are opened for worn lines alone
     for index, raw in zip(unsure, ocr.read_worn(crops[i] for i in unsure), strict=True):
         again = replace(lines[index], raw=raw)
-        if is_text(again) and (is_text(lines[index]) or _num_han(again.raw.text) >= _MIN_HAN):
+        if is_text(again) and (is_text(lines[index]) or num_han(again.raw.text) >= _MIN_HAN):
             better[index] = again
     return better
 
@@ -46,7 +47,3 @@ def look_again(
 def _may_be(line: FoundLine) -> bool:
     width, height = quad_size(line.quad)
     return not line.is_weak and width >= _MIN_HAN / 2 * height
-
-
-def _num_han(text: str) -> int:
-    return sum("\u4e00" <= character <= "\u9fff" for character in text)
